@@ -1,0 +1,165 @@
+// Package report answers the questions people ask of the rollups: one
+// pipeline from a typed request through one SQL file a question to a typed
+// result, the same for HTML, JSON, CSV and the terminal.
+package report
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/flattraffic/flattraffic/billing"
+)
+
+// Kind is one of the reports.
+type Kind string
+
+// The reports.
+const (
+	Overview  Kind = "overview"
+	Days      Kind = "days"
+	Hosts     Kind = "hosts"
+	Host      Kind = "host" // one host; Filter.Host must be set
+	Protocols Kind = "protocols"
+	Networks  Kind = "networks"
+	History   Kind = "history"
+)
+
+// Request is a question, as typed values. The zero Period means the current
+// billing period. Parse makes one from the URL query or the command line.
+type Request struct {
+	Kind   Kind
+	Period Period
+	Filter Filter
+}
+
+// Period selects a span of time: one of the fields, or none for the current
+// billing period.
+type Period struct {
+	Holding  billing.Date // the billing period that holds this day
+	Previous bool         // the billing period before the current one
+	From, To time.Time    // half-open; days of the plan's zone or instants, rounded outward to quarter hours
+}
+
+// Filter narrows a report. Zero fields do not filter.
+type Filter struct {
+	Host     netip.Addr
+	Protocol ProtocolFilter
+	Network  netip.Prefix
+}
+
+// ProtocolFilter is a protocol, a service, or a protocol and a service.
+type ProtocolFilter struct {
+	Set      bool
+	Text     string // as given: https, tcp/443, udp
+	Protocol uint8
+	Service  uint16
+	Any      bool // true: all services of Protocol; false: exactly Service
+}
+
+// Counters are totals over some rows: bytes by direction, and packets and
+// flow records of all directions together. Sums of the table are exact.
+type Counters struct {
+	Received  uint64 `json:"received"`
+	Sent      uint64 `json:"sent"`
+	Internal  uint64 `json:"internal"`
+	Unmatched uint64 `json:"unmatched"`
+	Packets   uint64 `json:"packets"`
+	Flows     uint64 `json:"flows"`
+}
+
+// Usage is what counts: received plus sent, in bytes.
+func (c Counters) Usage() uint64 { return c.Received + c.Sent }
+
+// Span is the period a result is about.
+type Span struct {
+	Start, End time.Time    // half-open, in the plan's zone
+	Plan       billing.Plan // the plan in force
+	Billing    bool         // true: a billing period; false: a range the user chose
+}
+
+// Row is one line of a report. Which key fields are set depends on the kind:
+// days Date; hosts Host and Name; protocols Protocol, Service, Name, Title and
+// Category; networks Network and Name; history Start, End and Cap.
+type Row struct {
+	Date     billing.Date
+	Host     netip.Addr // :: = Unmatched
+	Name     string
+	NameFrom string // own, dhcp, dns; empty = no name
+	LastSeen time.Time
+	Days     []uint64 // usage a day of the span, for a sparkline (hosts)
+
+	Protocol       string // tcp
+	ProtocolNumber uint8
+	Service        uint16 // 0 = Other
+	Title          string // HTTPS
+	Category       string // Web
+
+	Network string // CIDR, "elsewhere" or "unmatched"
+	Metered bool
+
+	Start, End time.Time
+	Cap        uint64
+
+	Partial bool // the row's time is not over yet
+	Gap     bool // nothing was received from any exporter in all of the row's time
+	Counters
+}
+
+// Result answers a Request.
+type Result struct {
+	Request      Request
+	Span         Span
+	Rows         []Row
+	Total        Counters // sum of Rows, and of the raw flows of the span
+	Completeness Completeness
+
+	// Set on Overview only.
+	Overview *OverviewResult
+	// Set on Host only.
+	Detail *HostResult
+}
+
+// OverviewResult is the front page: the answer, and the head of each report.
+type OverviewResult struct {
+	Used                       uint64       // what counts toward the cap so far, per Plan.Counts
+	Unmetered                  uint64       // usage of networks that do not count toward the cap
+	DayNumber, DayCount        int          // day 12 of 30
+	EvenPace                   uint64       // what an even pace would have used by now, 0 without a cap
+	SafePerDay                 uint64       // bytes a remaining day that stay inside the cap, 0 without a cap
+	LikelyLow, LikelyHigh      uint64       // likely total at the end, an estimate; 0 before day 3
+	OverOn                     billing.Date // likely day of reaching the cap; zero = not in this period
+	BiggestDay                 Row
+	PreviousUsed               uint64 // same elapsed days of the period before
+	Days                       []Row  // every day of the span
+	Hosts, Protocols, Networks []Row  // the first rows, with an "Others" row that makes them sum to Total
+	HostCount, ProtocolCount   int
+}
+
+// HostResult is the page of one host.
+type HostResult struct {
+	Days      []Row
+	Protocols []Row
+	Peers     []Peer
+	Names     []Name
+	Previous  Counters // the period before, same elapsed days
+}
+
+// Peer is a far end of a host.
+type Peer struct {
+	Address netip.Addr
+	Name    string
+	Counters
+}
+
+// Name is a name an address had.
+type Name struct {
+	Name, Source        string
+	FirstSeen, LastSeen time.Time
+}
+
+// Completeness says how much of the span's traffic the figures hold.
+type Completeness struct {
+	Known    bool     `json:"-"`        // false: nothing was received in the span
+	Fraction float64  `json:"fraction"` // 0 to 1; records counted over records counted, lost and, estimated, missed
+	Notes    []string `json:"notes"`    // in words, each with what to do
+}

@@ -1,0 +1,26 @@
+CREATE TABLE IF NOT EXISTS usage_15m (
+    bucket             DateTime('UTC') COMMENT 'Start of the quarter hour, UTC' CODEC(Delta(4), ZSTD(1)),
+    exporter           IPv6            COMMENT 'Address of the exporter' CODEC(ZSTD(1)),
+    host               IPv6            COMMENT 'The local end; :: for unmatched flows' CODEC(ZSTD(1)),
+    protocol           UInt8           COMMENT 'IP protocol number' CODEC(ZSTD(1)),
+    service            UInt16          COMMENT 'The port that names the service, 0 = Other' CODEC(ZSTD(1)),
+    received           UInt64          COMMENT 'Bytes received from remote hosts' CODEC(T64, ZSTD(1)),
+    sent               UInt64          COMMENT 'Bytes sent to remote hosts' CODEC(T64, ZSTD(1)),
+    internal           UInt64          COMMENT 'Bytes between local hosts, booked on the source' CODEC(T64, ZSTD(1)),
+    unmatched          UInt64          COMMENT 'Bytes of flows with no local end' CODEC(T64, ZSTD(1)),
+    received_packets   UInt64          COMMENT 'Packets received' CODEC(T64, ZSTD(1)),
+    sent_packets       UInt64          COMMENT 'Packets sent' CODEC(T64, ZSTD(1)),
+    internal_packets   UInt64          COMMENT 'Packets between local hosts' CODEC(T64, ZSTD(1)),
+    unmatched_packets  UInt64          COMMENT 'Packets of flows with no local end' CODEC(T64, ZSTD(1)),
+    received_flows     UInt64          COMMENT 'Records received; each record counts once, in the quarter hour it starts in' CODEC(T64, ZSTD(1)),
+    sent_flows         UInt64          COMMENT 'Records sent' CODEC(T64, ZSTD(1)),
+    internal_flows     UInt64          COMMENT 'Records between local hosts' CODEC(T64, ZSTD(1)),
+    unmatched_flows    UInt64          COMMENT 'Records with no local end' CODEC(T64, ZSTD(1)),
+    packets            UInt64 ALIAS received_packets + sent_packets + internal_packets + unmatched_packets COMMENT 'Packets of all directions',
+    flows              UInt64 ALIAS received_flows + sent_flows + internal_flows + unmatched_flows COMMENT 'Records of all directions'
+)
+ENGINE = SummingMergeTree
+PARTITION BY toYYYYMM(bucket)
+ORDER BY (host, bucket, exporter, protocol, service)
+SETTINGS non_replicated_deduplication_window = 1000
+COMMENT 'Usage a quarter hour, exporter, host, protocol and service; bytes of a long flow are spread over the quarter hours it covers. Sum the columns: rows merge in the background'

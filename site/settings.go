@@ -1,0 +1,50 @@
+// Package site holds what the user has told FlatTraffic: plans, local
+// networks, exporters, display. It is kept in ClickHouse tables, one version
+// a row, and read as one immutable snapshot.
+package site
+
+import (
+	"net/netip"
+
+	"github.com/flattraffic/flattraffic/billing"
+)
+
+// Settings is a snapshot of everything the user has set. Treat it as
+// immutable; Store.Load returns a new one.
+type Settings struct {
+	Lines     []Line     // at least one; the first is the default
+	Networks  []Network  // local networks, ordered by prefix; the defaults when none are stored
+	Exporters []Exporter // exporters the user has set something for
+	Display   Display
+}
+
+// Line is one link to the ISP with its plan over time.
+type Line struct {
+	ID        string        // stable id, "home" for the first
+	Plans     billing.Plans // versions by effective date, at least one
+	Exporters []netip.Addr  // exporters of this line (of the newest version), empty = all
+}
+
+// Network is a range that is ours.
+type Network struct {
+	Prefix  netip.Prefix // masked
+	Name    string       // shown; may be empty
+	Metered bool         // counts toward the cap
+}
+
+// Exporter is what the user has set for one exporter.
+type Exporter struct {
+	Address         netip.Addr // unmapped
+	Name            string
+	Blocked         bool     // its datagrams are dropped and counted as such
+	SamplingRate    uint32   // overrides what it says, 0 = as exported
+	CountInterfaces []uint32 // only records with one of these as in- or out-interface count; empty = all
+	CountDirection  string   // "any", "ingress" or "egress" (information element 61)
+	SumOutBytes     bool     // add elements 1 and 23 when both are set and differ
+}
+
+// Display is how figures are shown where no plan says otherwise.
+type Display struct {
+	AllowListOnly bool // only exporters in Exporters are accepted
+	ReverseDNS    bool // look names up
+}
