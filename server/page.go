@@ -1,0 +1,42 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/flattraffic/flattraffic/site"
+)
+
+// handler answers a request, or says what went wrong; the router turns the
+// error into a page or a problem document.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// Base is what every page needs for its frame. It is embedded in the data of
+// every page.
+type Base struct {
+	Title, Path   string
+	Active        string // the navigation entry to mark: overview, hosts, protocols, networks, history, settings, status
+	User          string // "" = anonymous
+	Role          string
+	Receiving     bool   // flows arrived lately
+	ReceivingText string // in words, for the dot
+	Version       string
+	Demo          bool   // the data is made up
+	Flash         string // said once, after a form was saved
+	Settings      *site.Settings
+	Now           time.Time
+}
+
+// base returns the frame of a page. Who asks, the receiving dot, the version
+// and the settings are filled in by visit, in server.go.
+func (s *Server) base(r *http.Request, title, active string) Base {
+	b := Base{Title: title, Path: r.URL.Path, Active: active, Now: s.now()}
+	s.visit(r, &b)
+	return b
+}
+
+// render executes the page's template into a buffer and writes it, so that a
+// failing template never leaves half a page. s.pages comes from newRenderer.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, page string, data any) error {
+	return s.pages.render(w, r, status, page, data)
+}
