@@ -1,0 +1,68 @@
+# FlatTraffic. `make` alone lists what exists.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/flattraffic/flattraffic/cli.buildVersion=$(VERSION)
+ENGINE  := clickhouse/engine
+TOOL    := $(GO) tool -modfile=tools/go.mod
+FLAGS   ?=
+
+# The embedded ClickHouse: which npm package holds it for this machine.
+ARCH    := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
+OS      := $(shell uname -s | tr A-Z a-z)
+PACKAGE := $(ENGINE)/node_modules/@chdb/lib-$(OS)-$(ARCH)$(if $(filter linux,$(OS)),-gnu)
+STAMP   := bin/engine/.stamp
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build and run everything: http://127.0.0.1:8080, NetFlow/IPFIX on UDP 2055 and 4739, sFlow on 6343, data in ./data
+	bin/flattraffic up $(FLAGS)
+
+.PHONY: build
+build: engine ## build bin/flattraffic, with the embedded ClickHouse beside it
+	@echo "building bin/flattraffic"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/flattraffic ./cli/flattraffic
+
+.PHONY: engine
+engine: $(STAMP) ## fetch the embedded ClickHouse (once; pinned in clickhouse/engine/package-lock.json)
+
+$(STAMP): $(ENGINE)/package-lock.json
+	@echo "fetching the embedded ClickHouse (178 MB, once) ..."
+	@npm ci --prefix $(ENGINE) --no-audit --no-fund --loglevel=error --progress=false
+	@rm -rf bin/engine && mkdir -p bin/engine
+	@ln $(PACKAGE)/libchdb.so bin/engine/libchdb.so 2>/dev/null || cp $(PACKAGE)/libchdb.so bin/engine/libchdb.so
+	@touch $@ && echo "the embedded ClickHouse is in bin/engine"
+
+.PHONY: test
+test: engine ## run all tests against a real ClickHouse
+	$(GO) test ./...
+
+.PHONY: race
+race: engine ## run all tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: lint
+lint: ## lint; the layers of the house are checked here too
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities (VULNDB=URL names another copy of the database)
+	@tools/vuln.sh $(VULNDB)
+
+.PHONY: golden
+golden: engine ## rewrite the golden files and the generated documentation
+	$(GO) test ./charts ./schema ./report ./ingest/decode ./cli -update
+
+.PHONY: check
+check: lint vuln test ## what CI runs, but the browser journeys
+
+.PHONY: bench
+bench: engine ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean: ## remove what was built (not ./data)
+	rm -rf bin $(ENGINE)/node_modules
