@@ -37,15 +37,30 @@ type Request struct {
 type Period struct {
 	Holding  billing.Date // the billing period that holds this day
 	Previous bool         // the billing period before the current one
-	From, To time.Time    // half-open; days of the plan's zone or instants, rounded outward to quarter hours
+	From, To time.Time    // half-open instants, rounded outward to quarter hours
+	// FromDate and ToDate stand in for From and To when they are set: days of
+	// the zone of the plan in force on FromDate, half-open. Run turns them into
+	// instants. From alone runs to the present.
+	FromDate, ToDate billing.Date
 }
 
 // Filter narrows a report. Zero fields do not filter.
 type Filter struct {
-	Host     netip.Addr
+	Host     netip.Addr // :: = unmatched traffic
 	Protocol ProtocolFilter
-	Network  netip.Prefix
+	Network  netip.Prefix // hosts inside this range, whichever network they are booked on
+	Group    Group        // instead of Network: the rows of the networks report that are no range
+	Line     string       // id of the line; empty = the first
 }
+
+// Group is a set of hosts that is no address range.
+type Group string
+
+// The groups, as in Row.Network and the query parameter network.
+const (
+	Elsewhere Group = "elsewhere" // local when recorded, in no local network of the present settings
+	Unmatched Group = "unmatched" // neither end was local
+)
 
 // ProtocolFilter is a protocol, a service, or a protocol and a service.
 type ProtocolFilter struct {
@@ -54,6 +69,9 @@ type ProtocolFilter struct {
 	Protocol uint8
 	Service  uint16
 	Any      bool // true: all services of Protocol; false: exactly Service
+	// Run sets Protocol, Service and Any from Text. A name that stands for
+	// several (dns is tcp/53 and udp/53) filters for all of them; Protocol and
+	// Service are then the first.
 }
 
 // Counters are totals over some rows: bytes by direction, and packets and
@@ -85,8 +103,8 @@ type Row struct {
 	Host     netip.Addr // :: = Unmatched
 	Name     string
 	NameFrom string // own, dhcp, dns; empty = no name
-	LastSeen time.Time
-	Days     []uint64 // usage a day of the span, for a sparkline (hosts)
+	LastSeen time.Time // in the span; to the quarter hour in its last two days, before that the start of the day
+	Days     []uint64  // usage a day of the span up to today, for a sparkline (hosts); nil for spans over 400 days
 
 	Protocol       string // tcp
 	ProtocolNumber uint8
@@ -130,9 +148,9 @@ type OverviewResult struct {
 	OverOn                     billing.Date // likely day of reaching the cap; zero = not in this period
 	BiggestDay                 Row
 	PreviousUsed               uint64 // same elapsed days of the period before
-	Days                       []Row  // every day of the span
+	Days                       []Row  // every day of the span up to today; Span and DayCount tell the rest
 	Hosts, Protocols, Networks []Row  // the first rows, with an "Others" row that makes them sum to Total
-	HostCount, ProtocolCount   int
+	HostCount, ProtocolCount   int    // without Unmatched, without Others
 }
 
 // HostResult is the page of one host.

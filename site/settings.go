@@ -16,6 +16,7 @@ type Settings struct {
 	Networks  []Network  // local networks, ordered by prefix; the defaults when none are stored
 	Exporters []Exporter // exporters the user has set something for
 	Display   Display
+	Devices   []Device // devices the user has named, ordered by id
 }
 
 // Line is one link to the ISP with its plan over time.
@@ -47,4 +48,13 @@ type Exporter struct {
 type Display struct {
 	AllowListOnly bool // only exporters in Exporters are accepted
 	ReverseDNS    bool // look names up
+}
+
+// Device is what the user has said about a machine of the household.
+type Device struct {
+	ID        string // stable id
+	Name      string // own name, empty = none
+	Owner     string // person it belongs to, empty = none
+	MACs      []uint64
+	Addresses []netip.Addr // unmapped, set by hand
 }
