@@ -117,9 +117,5 @@ func (d *Date) UnmarshalText(text []byte) error {
 // utc is midnight of the day in UTC.
 func (d Date) utc() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }
 
-// number counts days; only differences mean anything.
-func (d Date) number() int {
-	const day = 24 * 60 * 60
-	s := d.utc().Unix()
-	return int((s - ((s%day)+day)%day) / day)
-}
+// number counts days from 1 January 1970.
+func (d Date) number() int { return int(d.utc().Unix() / (24 * 60 * 60)) }

@@ -77,8 +77,11 @@ func (r Renewal) canonical() Renewal {
 		zero := Date{2000, time.January, 1}
 		return Renewal{anchor: zero.AddDays(modulo(zero.DaysUntil(r.anchor), r.every)), every: r.every}
 	}
-	if r.day == 0 || r.day == -31 {
+	switch r.day {
+	case 0, -31:
 		return Renewal{day: 1}
+	case -1:
+		return Renewal{day: 31}
 	}
 	return r
 }

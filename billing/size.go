@@ -126,6 +126,9 @@ func ParseSize(s string) (bytes uint64, base Base, err error) {
 	if len(text) > maxSizeText {
 		return 0, 0, fmt.Errorf("%.20q… is too long for a size: write it like 500 GB or 1.5 TiB", text)
 	}
+	if strings.Contains(text, ",") {
+		return 0, 0, fmt.Errorf("size %q has a comma: write a fraction with a point (1.5 TB) and thousands without a mark (1500 GB)", s)
+	}
 	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 	if end < 0 {
 		end = len(text)
