@@ -1,0 +1,121 @@
+package names
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// rememberFor is how long a name learnt before the last start is shown
+// without being confirmed.
+const rememberFor = 30 * 24 * time.Hour
+
+// confirmEvery is how often a name that stays the same is written down again,
+// which moves its last-seen date.
+const confirmEvery = 6 * time.Hour
+
+// remembered is a name from a lease.
+type remembered struct {
+	name  string
+	until time.Time // shown until then unless confirmed
+	noted time.Time // last written down
+}
+
+// NamesOf returns all names an address had, the newest first.
+func (n *Names) NamesOf(ctx context.Context, addr netip.Addr) ([]Seen, error) {
+	seen, err := n.store.of(ctx, addr.Unmap().WithZone(""))
+	if err != nil {
+		return nil, fmt.Errorf("names of %s: %w", addr, err)
+	}
+	return seen, nil
+}
+
+// During returns the name that each of the addresses had in [from, to). Own
+// names are the user's and hold for all time; of the others the one last
+// seen in the span counts, leases before DNS. An address that nobody named in
+// the span is not in the result, whatever it is called today.
+func (n *Names) During(ctx context.Context, from, to time.Time, addrs []netip.Addr) (map[netip.Addr]Seen, error) {
+	if len(addrs) == 0 {
+		return map[netip.Addr]Seen{}, nil
+	}
+	out, err := n.store.during(ctx, from, to, addrs)
+	if err != nil {
+		return nil, fmt.Errorf("names from %s to %s: %w", from, to, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, addr := range addrs {
+		addr = addr.Unmap()
+		if own := n.own[addr]; own != "" {
+			out[addr] = Seen{Name: own, Source: Own}
+		}
+	}
+	return out, nil
+}
+
+// load brings the names of before the last start back.
+func (n *Names) load(ctx context.Context) error {
+	recent, err := n.store.recent(ctx)
+	if err != nil {
+		return err
+	}
+	newestFirst := slices.SortedFunc(maps.Keys(recent), func(a, b sighting) int { return recent[b].Compare(recent[a]) })
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range newestFirst {
+		last := recent[s]
+		switch {
+		case s.source == DHCP && n.leases[s.addr] == remembered{}:
+			n.leases[s.addr] = remembered{name: s.name, until: last.Add(rememberFor), noted: last}
+		case s.source == DNS && n.dns[s.addr] == nil && len(n.dns) < cacheLimit:
+			n.dns[s.addr] = &lookup{name: s.name, until: last.Add(positiveTTL), asked: last}
+		}
+	}
+	return nil
+}
+
+// loadOwn reads the names the user gave.
+func (n *Names) loadOwn(ctx context.Context) error {
+	own, err := n.store.own(ctx)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.own = own
+	return nil
+}
+
+// note puts a name on the list of what to store. The caller holds mu.
+func (n *Names) note(addr netip.Addr, source, name string, at time.Time) {
+	if len(n.pending) < cacheLimit { // ClickHouse may be away for days.
+		n.pending[sighting{addr, source, name}] = at
+	}
+}
+
+// save stores what was learnt since the last time. What could not be stored
+// stays for the next time.
+func (n *Names) save(ctx context.Context) error {
+	n.mu.Lock()
+	batch := n.pending
+	n.pending = map[sighting]time.Time{}
+	n.mu.Unlock()
+	if len(batch) == 0 {
+		return nil
+	}
+	err := n.store.save(ctx, batch)
+	if err == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for s, at := range batch {
+		if _, newer := n.pending[s]; !newer {
+			n.pending[s] = at
+		}
+	}
+	return err
+}
