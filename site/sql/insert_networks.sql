@@ -1,0 +1,1 @@
+INSERT INTO networks (network, name, metered, deleted, changed_at)

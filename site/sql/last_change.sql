@@ -1,0 +1,9 @@
+SELECT max(at)
+FROM
+(
+    SELECT max(changed_at) AS at FROM plans
+    UNION ALL SELECT max(changed_at) FROM networks
+    UNION ALL SELECT max(changed_at) FROM exporters
+    UNION ALL SELECT max(changed_at) FROM settings
+    UNION ALL SELECT max(changed_at) FROM devices
+)

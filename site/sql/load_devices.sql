@@ -1,0 +1,4 @@
+SELECT device, name, owner, macs, addresses
+FROM devices FINAL
+WHERE NOT deleted
+ORDER BY device

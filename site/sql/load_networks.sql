@@ -1,0 +1,3 @@
+SELECT network, name, metered
+FROM networks FINAL
+WHERE NOT deleted

@@ -1,0 +1,4 @@
+SELECT plan, toString(effective_from), name, zone, renewal, cap, cap_text, toString(counts), unit_base, exporters
+FROM plans FINAL
+WHERE NOT deleted
+ORDER BY plan != 'home', plan, effective_from
