@@ -1,0 +1,85 @@
+package charts
+
+import (
+	_ "embed"
+)
+
+//go:embed charts.css
+var css string
+
+// CSS returns the style sheet of all charts: classes, light and dark, print
+// and forced colours. It is written for a page's own tokens and has values of
+// its own where the page sets none.
+func CSS() string { return css }
+
+// Standalone writes the chart as an SVG file of a width in pixels, with its
+// title, its legend and its own style sheet, light or dark as the viewer
+// prefers. It has no links.
+func (p Picture) Standalone(width int) string {
+	left, right := 16.0, 16.0
+	if p.gutter {
+		left = gutterWidth
+	}
+	w := &writer{id: identifier(p.ID), width: max(float64(width)-left-right, 60)}
+	for i, least := range tierPlots {
+		if w.width >= least {
+			w.tier = i
+		}
+	}
+	full := w.width + left + right
+	keys, head := p.keyPlaces(full - 32)
+	head += 44
+	height := head + p.height + 8
+
+	w.WriteString(`<svg xmlns="http://www.w3.org/2000/svg"`)
+	w.image(p.Frame)
+	w.attr("width", number(full, 0))
+	w.attr("height", number(height, 0))
+	w.attr("viewBox", "0 0 "+number(full, 0)+" "+number(height, 0))
+	w.WriteByte('>')
+	w.names(p.Frame)
+	w.WriteString("<style>" + css + "</style><g")
+	w.attr("class", p.classes())
+	w.WriteString(`><rect class="paper" width="100%" height="100%"/>`)
+	if p.defs {
+		w.patterns()
+	}
+	w.WriteString(`<text class="heading" x="16" y="28">`)
+	w.escaped(p.Title)
+	w.WriteString("</text>")
+	for i, k := range p.legend {
+		w.key(k, 16+keys[i].x, 42+keys[i].y)
+		w.WriteString("<text")
+		w.attr("x", number(36+keys[i].x, 1))
+		w.attr("y", number(52+keys[i].y, 1))
+		w.WriteByte('>')
+		w.escaped(k.words)
+		w.WriteString("</text>")
+	}
+	w.WriteString("<g")
+	w.attr("transform", "translate("+number(left, 1)+" "+number(head, 1)+")")
+	w.WriteByte('>')
+	for _, m := range p.marks {
+		m.write(w)
+	}
+	w.WriteString("</g></g></svg>\n")
+	return w.String()
+}
+
+// keyPlaces sets the entries of the legend in rows of a width and returns the
+// height of the rows.
+func (p Picture) keyPlaces(width float64) (places []box, height float64) {
+	x, y := 0.0, 0.0
+	for _, k := range p.legend {
+		w := 20 + textWidth(k.words) + 16
+		if x > 0 && x+w > width {
+			x, y = 0, y+20
+		}
+		places = append(places, box{x: x, y: y, w: w, h: 20})
+		x += w
+	}
+	if len(places) > 0 {
+		height = y + 20
+	}
+	return places, height
+}
