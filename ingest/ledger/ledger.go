@@ -20,6 +20,7 @@ const (
 	NoCounters      Event = "no_counters"      // records without any counter (NAT and security events)
 	Uncounted       Event = "uncounted"        // rows stored but not counted, by the exporter's settings
 	Options         Event = "options"          // options records read
+	DropNotices     Event = "drop_notices"     // sFlow notices of packets a switch discarded: no traffic, no flow
 	TemplateMissing Event = "template_missing" // sets given up: their template never came
 	Oversize        Event = "oversize"         // datagram longer than the receive buffer
 	Blocked         Event = "blocked"          // datagram of an exporter the settings refuse

@@ -1,0 +1,204 @@
+package decode
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/ingest/ledger"
+)
+
+const (
+	netflow9Header = 20
+	ipfixHeader    = 16
+	setHeader      = 4
+)
+
+// decodeNetFlow9 appends the records of a NetFlow v9 datagram. The count in its
+// header is not used: exporters disagree on what it counts.
+func (d *Decoder) decodeNetFlow9(dst []flow.Record, from netip.Addr, received time.Time, datagram []byte) []flow.Record {
+	if len(datagram) < netflow9Header {
+		d.count(from, received, ledger.Malformed, 1)
+		return dst
+	}
+	be := binary.BigEndian
+	settings := d.settings(from)
+	e, dom := d.domainFor(from, domainKey{version: flow.NetFlow9, id: be.Uint32(datagram[16:])}, settings, received)
+	if dom == nil {
+		return dst
+	}
+	m := newMessage(e, dom, settings, flow.NetFlow9, received)
+	m.uptime = be.Uint32(datagram[4:])
+	m.exportMs = int64(be.Uint32(datagram[8:])) * 1000
+	e.offsets.add(m.receivedMs - m.exportMs)
+	dst = d.readMessage(dst, &m, datagram[netflow9Header:])
+	d.lost(e, ledger.LostDatagrams, dom.sequence.observe(be.Uint32(datagram[12:]), 1, m.receivedMs))
+	return dst
+}
+
+// decodeIPFIX appends the records of the IPFIX messages in a datagram: one, by
+// the standard; some exporters pack several.
+func (d *Decoder) decodeIPFIX(dst []flow.Record, from netip.Addr, received time.Time, datagram []byte) []flow.Record {
+	be := binary.BigEndian
+	settings := d.settings(from)
+	for len(datagram) >= ipfixHeader && be.Uint16(datagram) == 10 {
+		length := int(be.Uint16(datagram[2:]))
+		if length < ipfixHeader {
+			break
+		}
+		e, dom := d.domainFor(from, domainKey{version: flow.IPFIX, id: be.Uint32(datagram[12:])}, settings, received)
+		if dom == nil {
+			return dst
+		}
+		m := newMessage(e, dom, settings, flow.IPFIX, received)
+		m.exportMs = int64(be.Uint32(datagram[4:])) * 1000
+		sequence := be.Uint32(datagram[8:])
+		if length > len(datagram) {
+			m.malformed++
+			m.unreadable = true
+			length = len(datagram)
+		}
+		e.offsets.add(m.receivedMs - m.exportMs)
+		dst = d.readMessage(dst, &m, datagram[ipfixHeader:length])
+		records := uint32(m.records)
+		if m.unreadable {
+			records = unknownCount
+		}
+		d.lost(e, ledger.LostRecords, dom.sequence.observe(sequence, records, m.receivedMs))
+		if datagram = datagram[length:]; len(datagram) == 0 || allZero(datagram) {
+			return dst
+		}
+	}
+	d.count(from, received, ledger.Malformed, 1)
+	return dst
+}
+
+// readMessage reads the sets of a message, then those that waited for one of
+// its templates.
+func (d *Decoder) readMessage(dst []flow.Record, m *message, sets []byte) []flow.Record {
+	dst = d.readSets(dst, m, sets)
+	dst = d.settleUptimes(dst, m)
+	d.finish(m)
+	if m.newTemplates {
+		dst = d.replay(dst, m)
+	}
+	return dst
+}
+
+// readSets walks the sets. A fault ends the walk; what came before it counts.
+func (d *Decoder) readSets(dst []flow.Record, m *message, sets []byte) []flow.Record {
+	for len(sets) >= setHeader {
+		id, length := binary.BigEndian.Uint16(sets), int(binary.BigEndian.Uint16(sets[2:]))
+		if length < setHeader {
+			if !allZero(sets) {
+				m.malformed++
+				m.unreadable = true
+			}
+			return dst
+		}
+		if length > len(sets) {
+			m.malformed++
+			m.unreadable = true
+			length = len(sets)
+		}
+		dst = d.readSet(dst, m, id, sets[setHeader:length])
+		sets = sets[length:]
+	}
+	return dst
+}
+
+func (d *Decoder) readSet(dst []flow.Record, m *message, id uint16, body []byte) []flow.Record {
+	v9 := m.origin == flow.NetFlow9
+	switch {
+	case v9 && id <= 1:
+		d.readTemplates(m, body, id == 1)
+	case !v9 && (id == 2 || id == 3):
+		d.readTemplates(m, body, id == 3)
+	case id < 256:
+		m.malformed++
+	default:
+		t := m.domain.templates[id]
+		if t == nil {
+			m.unreadable = true
+			d.wait(m, id, body)
+			return dst
+		}
+		t.usedMs = m.receivedMs
+		return d.readData(dst, m, t, body)
+	}
+	return dst
+}
+
+// readData reads the records of a data set; what is left after the last whole
+// one is padding.
+func (d *Decoder) readData(dst []flow.Record, m *message, t *template, body []byte) []flow.Record {
+	f := &d.fields
+	for len(body) >= t.size {
+		*f = fields{}
+		size := t.size
+		if t.variable {
+			if size = f.walk(t, body); size < 0 {
+				if !allZero(body) {
+					m.malformed++
+					m.unreadable = true
+				}
+				return dst
+			}
+		} else {
+			for _, s := range t.steps {
+				f.set(s.op, body[s.offset:int(s.offset)+int(s.length)])
+			}
+		}
+		body = body[size:]
+		m.records++
+		if t.options {
+			d.learn(m, f)
+			continue
+		}
+		dst = d.produce(dst, f, m)
+	}
+	return dst
+}
+
+// walk reads a record that has fields of variable length and returns its size,
+// or -1 when it does not end within body (RFC 7011 §7).
+func (f *fields) walk(t *template, body []byte) int {
+	at := 0
+	for _, s := range t.steps {
+		length := int(s.length)
+		if s.length == variableLength {
+			if at >= len(body) {
+				return -1
+			}
+			length = int(body[at])
+			at++
+			if length == 255 {
+				if at+2 > len(body) {
+					return -1
+				}
+				length = int(binary.BigEndian.Uint16(body[at:]))
+				at += 2
+			}
+		}
+		if at+length > len(body) {
+			return -1
+		}
+		if s.op != opSkip && length < variableLength && s.op.fits(uint16(length)) {
+			f.set(s.op, body[at:at+length])
+		}
+		at += length
+	}
+	return at
+}
+
+// learn takes an options record: sampling, and when the exporter started.
+func (d *Decoder) learn(m *message, f *fields) {
+	m.options++
+	if f.initMs != 0 {
+		m.domain.initMs = f.initMs
+	}
+	if !m.domain.samplers.learn(f) {
+		d.count(m.exporter.addr, m.received, ledger.StateLimit, 1)
+	}
+}
