@@ -47,13 +47,12 @@ type line struct {
 
 // text is a word or a few. It is shown from the width class tier upward.
 type text struct {
-	class  string
-	x      float64 // fraction
-	dx     float64 // pixels to the right of x
-	y      float64 // of the baseline
-	anchor string  // text-anchor; empty = as the class says
-	tier   int
-	words  string
+	class string
+	x     float64 // fraction
+	dx    float64 // pixels to the right of x
+	y     float64 // of the baseline
+	tier  int
+	words string
 }
 
 // cells are rectangles of one kind on a grid: of columns side by side, in

@@ -133,7 +133,6 @@ func (t text) write(w *writer) {
 		}
 	}
 	w.attr("y", number(t.y, 1))
-	w.attr("text-anchor", t.anchor)
 	w.WriteByte('>')
 	w.escaped(t.words)
 	w.WriteString("</text>")
@@ -143,30 +142,36 @@ func (c cells) write(w *writer) {
 	if len(c.boxes) == 0 {
 		return
 	}
-	bottom := 0.0
-	var d strings.Builder
-	for _, b := range c.boxes {
-		bottom = max(bottom, b.y+b.h)
-		d.WriteString("M" + number(b.x, 2) + " " + number(b.y, 1) + "h" + number(b.w, 2) + "v" + number(b.h, 1) + "h" + number(-b.w, 2) + "z")
-	}
-	if w.width == 0 {
-		w.WriteString("<svg")
-		w.attr("height", number(bottom, 1))
-		w.attr("viewBox", "0 0 "+strconv.Itoa(c.units)+" "+number(bottom, 1))
-		w.attr("preserveAspectRatio", "none")
-	} else {
+	if w.width > 0 {
 		w.WriteString("<g")
 		w.attr("transform", "scale("+number(w.width/float64(c.units), 4)+" 1)")
-	}
-	w.WriteString("><path")
-	w.attr("class", c.class)
-	w.attr("d", d.String())
-	w.WriteString("/>")
-	if w.width == 0 {
-		w.WriteString("</svg>")
-	} else {
+		w.WriteByte('>')
+		w.path(c)
 		w.WriteString("</g>")
+		return
 	}
+	bottom := 0.0
+	for _, b := range c.boxes {
+		bottom = max(bottom, b.y+b.h)
+	}
+	w.WriteString("<svg")
+	w.attr("height", number(bottom, 1))
+	w.attr("viewBox", "0 0 "+strconv.Itoa(c.units)+" "+number(bottom, 1))
+	w.attr("preserveAspectRatio", "none")
+	w.WriteByte('>')
+	w.path(c)
+	w.WriteString("</svg>")
+}
+
+// path writes all cells as one path.
+func (w *writer) path(c cells) {
+	w.WriteString("<path")
+	w.attr("class", c.class)
+	w.WriteString(` d="`)
+	for _, b := range c.boxes {
+		w.WriteString("M" + number(b.x, 2) + " " + number(b.y, 1) + "h" + number(b.w, 2) + "v" + number(b.h, 1) + "h" + number(-b.w, 2) + "z")
+	}
+	w.WriteString(`"/>`)
 }
 
 // patterns defines the fills that are more than a colour.
@@ -175,7 +180,7 @@ func (w *writer) patterns() {
 	w.attr("id", w.id+"-second")
 	w.WriteString(` width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="under" width="4" height="4"/><path class="over-second" d="M1 0v4"/></pattern><pattern`)
 	w.attr("id", w.id+"-partial")
-	w.WriteString(` width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><path class="over-partial" d="M1 0v5"/></pattern></defs>`)
+	w.WriteString(` width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><path class="over-partial" d="M1 0v4"/></pattern></defs>`)
 }
 
 // identifier keeps the characters of an id that need no escaping anywhere.
