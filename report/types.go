@@ -102,7 +102,7 @@ type Row struct {
 	Date     billing.Date
 	Host     netip.Addr // :: = Unmatched
 	Name     string
-	NameFrom string // own, dhcp, dns; empty = no name
+	NameFrom string    // own, dhcp, dns; empty = no name
 	LastSeen time.Time // in the span; to the quarter hour in its last two days, before that the start of the day
 	Days     []uint64  // usage a day of the span up to today, for a sparkline (hosts); nil for spans over 400 days
 
@@ -117,6 +117,7 @@ type Row struct {
 
 	Start, End time.Time
 	Cap        uint64
+	Used       uint64 // history: what counts toward the cap, per the plan's Counts and unmetered networks
 
 	Partial bool // the row's time is not over yet
 	Gap     bool // nothing was received from any exporter in all of the row's time
@@ -155,6 +156,8 @@ type OverviewResult struct {
 
 // HostResult is the page of one host.
 type HostResult struct {
+	Name      string // what it is called now; empty = no name
+	NameFrom  string // own, dhcp, dns
 	Days      []Row
 	Protocols []Row
 	Peers     []Peer

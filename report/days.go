@@ -1,0 +1,96 @@
+package report
+
+import (
+	"context"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/billing"
+)
+
+// daysReport has a row for every day of the span up to today.
+func (q *question) daysReport(ctx context.Context) (*Result, error) {
+	rows, err := q.days(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return list(rows), nil
+}
+
+func (q *question) days(ctx context.Context) ([]Row, error) {
+	w := q.window()
+	usage, err := q.usageByDay(ctx, w, q.from(w, dims{}))
+	if err != nil {
+		return nil, err
+	}
+	present, err := q.presentDays(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	zone := w.start.Location()
+	days := w.days(q.at)
+	// Clocks differ: what an exporter dated a little ahead of now may lie on
+	// tomorrow already, and belongs to the total.
+	for d := lastOf(days, w.first); d.Before(w.next); d = d.AddDays(1) {
+		if _, ahead := usage[d]; ahead && (len(days) == 0 || days[len(days)-1].Before(d)) {
+			days = append(days, d)
+		}
+	}
+	for _, d := range days {
+		c, any := usage[d]
+		rows = append(rows, Row{
+			Date: d, Counters: c,
+			Gap:     !any && !present[d],
+			Partial: q.at.Before(d.AddDays(1).Start(zone)),
+		})
+	}
+	return rows, nil
+}
+
+func lastOf(days []billing.Date, none billing.Date) billing.Date {
+	if len(days) == 0 {
+		return none
+	}
+	return days[len(days)-1]
+}
+
+// usageByDay sums up a source by day of the window's zone.
+func (q *question) usageByDay(ctx context.Context, w window, s source) (map[billing.Date]Counters, error) {
+	usage := map[billing.Date]Counters{}
+	err := q.each(ctx, "days", daysSQL, s, nil, func(rows driver.Rows) error {
+		var n uint16
+		var c Counters
+		if err := rows.Scan(append([]any{&n}, c.fields()...)...); err != nil {
+			return err
+		}
+		usage[epoch.AddDays(int(n))] = c
+		return nil
+	})
+	return usage, err
+}
+
+// presentDays are the days of the window on which anything at all was
+// received, whatever the request filters by: by the ledger, or, for records
+// that were imported, by the rollups.
+func (q *question) presentDays(ctx context.Context, w window) (map[billing.Date]bool, error) {
+	present := map[billing.Date]bool{}
+	err := q.each(ctx, "days of the ledger", presentDaysSQL, q.ledger(w), nil, func(rows driver.Rows) error {
+		var n uint16
+		if err := rows.Scan(&n); err != nil {
+			return err
+		}
+		present[epoch.AddDays(int(n))] = true
+		return nil
+	})
+	if err != nil || !q.filtered() {
+		return present, err
+	}
+	whole := *q
+	whole.req.Filter = Filter{Line: q.req.Filter.Line}
+	usage, err := whole.usageByDay(ctx, w, whole.from(w, dims{}))
+	for d := range usage {
+		present[d] = true
+	}
+	return present, err
+}

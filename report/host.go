@@ -1,0 +1,111 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// peerLimit is how many far ends are listed by themselves.
+const peerLimit = 100
+
+// hostReport is the page of one host. Its rows are its days.
+func (q *question) hostReport(ctx context.Context) (*Result, error) {
+	result := &Result{}
+	var detail HostResult
+	err := settle(ctx, func() (bool, error) {
+		days, err := q.days(ctx)
+		if err != nil {
+			return false, err
+		}
+		protocols, err := q.protocols(ctx)
+		if err != nil {
+			return false, err
+		}
+		peers, err := q.peers(ctx)
+		if err != nil {
+			return false, err
+		}
+		*result = *list(days)
+		detail = HostResult{Days: days, Protocols: protocols, Peers: peers}
+		var far Counters
+		for _, p := range peers {
+			far.add(p.Counters)
+		}
+		return result.Total == sum(protocols) && result.Total == far, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if detail.Names, err = q.namesOfHost(ctx); err != nil {
+		return nil, err
+	}
+	if detail.Previous, err = q.total(ctx, q.from(q.before(), dims{})); err != nil {
+		return nil, err
+	}
+	row := Row{Host: q.req.Filter.Host}
+	q.nameHost(&row)
+	detail.Name, detail.NameFrom = row.Name, row.NameFrom
+	result.Detail = &detail
+	return result, nil
+}
+
+// peers lists the far ends of the host by usage, those beyond the limit as one.
+func (q *question) peers(ctx context.Context) ([]Peer, error) {
+	w := q.window()
+	s := q.from(w, dims{})
+	statement := peersSQL
+	if s.table == "usage_15m" || q.req.Filter.Protocol.Set { // daily_peer has days only, and no protocols
+		statement = peersRawSQL
+		// A record overlaps the window when it ends in it or after it and
+		// began before its end; no duration is longer than 32 bits hold.
+		s.where = []string{"u.end >= toDateTime({start:UInt32}, 'UTC') AND toUnixTimestamp(u.end) < toUInt64({end:UInt32}) + 4294968"}
+		q.filter(&s)
+	} else {
+		s.table = "daily_peer"
+	}
+	var peers []Peer
+	err := q.each(ctx, "far ends", statement, s, nil, func(r driver.Rows) error {
+		var p Peer
+		if err := r.Scan(append([]any{&p.Address}, p.fields()...)...); err != nil {
+			return err
+		}
+		p.Address = p.Address.Unmap()
+		peers = append(peers, p)
+		return nil
+	})
+	slices.SortFunc(peers, func(a, b Peer) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Address.Compare(b.Address)) })
+	if len(peers) > peerLimit+1 {
+		others := Peer{Name: fmt.Sprintf("Others (%d)", len(peers)-peerLimit)}
+		for _, p := range peers[peerLimit:] {
+			others.add(p.Counters)
+		}
+		peers = append(peers[:peerLimit], others)
+	}
+	for i := range peers {
+		if peers[i].Address.IsValid() {
+			peers[i].Name, _ = q.names.Name(peers[i].Address)
+		}
+	}
+	return peers, err
+}
+
+// namesOfHost lists the names the host had, latest first.
+func (q *question) namesOfHost(ctx context.Context) ([]Name, error) {
+	var names []Name
+	s := source{params: map[string]string{"host": addressText(q.req.Filter.Host)}}
+	err := q.each(ctx, "names", namesSQL, s, nil, func(r driver.Rows) error {
+		var n Name
+		if err := r.Scan(&n.Name, &n.Source, &n.FirstSeen, &n.LastSeen); err != nil {
+			return err
+		}
+		zone := q.span.Start.Location()
+		n.FirstSeen, n.LastSeen = n.FirstSeen.In(zone), n.LastSeen.In(zone)
+		names = append(names, n)
+		return nil
+	})
+	return names, err
+}

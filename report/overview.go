@@ -1,0 +1,215 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/flattraffic/flattraffic/billing"
+)
+
+// headLimit is how many rows of each list the overview shows by themselves.
+const headLimit = 8
+
+// tables are rollups of the same records that a batch reaches one after the
+// other; an answer put together while one arrives is asked for again.
+const (
+	settleTries = 4
+	settlePause = 40 * time.Millisecond
+)
+
+// settle runs ask until it says that its parts agree, a few times at most.
+func settle(ctx context.Context, ask func() (agreed bool, err error)) error {
+	for try := 1; ; try++ {
+		agreed, err := ask()
+		if err != nil || agreed || try == settleTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settlePause):
+		}
+	}
+}
+
+// overview is the front page. Its rows are the days.
+func (q *question) overview(ctx context.Context) (*Result, error) {
+	result := &Result{}
+	var hosts, protocols, networks []Row
+	err := settle(ctx, func() (bool, error) {
+		days, err := q.days(ctx)
+		if err != nil {
+			return false, err
+		}
+		if hosts, err = q.hosts(ctx, dims{host: true}); err != nil {
+			return false, err
+		}
+		if protocols, err = q.protocols(ctx); err != nil {
+			return false, err
+		}
+		if networks, err = q.networks(ctx); err != nil {
+			return false, err
+		}
+		*result = *list(days)
+		return result.Total == sum(hosts) && result.Total == sum(protocols) && result.Total == sum(networks), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := &OverviewResult{Days: result.Rows, ProtocolCount: len(protocols)}
+	o.Hosts, o.HostCount = headOfHosts(hosts)
+	o.Protocols = head(protocols)
+	o.Networks = headOfNetworks(networks)
+	for _, day := range result.Rows {
+		if day.Usage() > o.BiggestDay.Usage() {
+			o.BiggestDay = day
+		}
+	}
+	if err := q.pace(ctx, o, result.Total, networks); err != nil {
+		return nil, err
+	}
+	result.Overview = o
+	return result, nil
+}
+
+// head is the first rows of a list and the sum of the others.
+func head(rows []Row) []Row {
+	if len(rows) <= headLimit+1 {
+		return rows
+	}
+	name := fmt.Sprintf("Others (%d)", len(rows)-headLimit)
+	others := Row{Name: name, Title: name, Counters: sum(rows[headLimit:])}
+	return append(slices.Clone(rows[:headLimit]), others)
+}
+
+// headOfHosts keeps Unmatched, which is no host, as a row of its own.
+func headOfHosts(rows []Row) (shown []Row, count int) {
+	isUnmatched := func(row Row) bool { return row.Host == netip.IPv6Unspecified() }
+	hosts := slices.DeleteFunc(slices.Clone(rows), isUnmatched)
+	shown = head(hosts)
+	if i := slices.IndexFunc(rows, isUnmatched); i >= 0 {
+		shown = append(slices.Clone(shown), rows[i])
+	}
+	return shown, len(hosts)
+}
+
+// headOfNetworks leaves out networks without traffic and puts the larger first.
+func headOfNetworks(rows []Row) []Row {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.Counters == Counters{} })
+	slices.SortStableFunc(rows, func(a, b Row) int { return byUsage(a.Counters, b.Counters) })
+	return head(rows)
+}
+
+// pace sets what was used against the cap, the calendar and the past.
+func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, networks []Row) error {
+	counted := total
+	for _, n := range networks {
+		if !n.Metered && n.Network != string(Unmatched) {
+			o.Unmetered += n.Usage()
+			counted = counted.less(n.Counters)
+		}
+	}
+	plan := q.span.Plan
+	o.Used = plan.Used(counted.Received, counted.Sent)
+	days := q.window().days(q.span.End)
+	o.DayCount = len(days)
+	for _, d := range days {
+		if !q.today().Before(d) {
+			o.DayNumber++
+		}
+	}
+	previous, err := q.meteredTotal(ctx, q.before())
+	if err != nil {
+		return err
+	}
+	o.PreviousUsed = plan.Used(previous.Received, previous.Sent)
+	if !q.span.Billing || q.filtered() {
+		return nil // the cap is for all traffic of a billing period
+	}
+	if plan.Cap > 0 && o.DayNumber > 0 {
+		o.EvenPace = share(plan.Cap, o.DayNumber, o.DayCount)
+		if left := max(o.DayCount-o.DayNumber, 1); o.Used < plan.Cap && q.at.Before(q.span.End) {
+			o.SafePerDay = (plan.Cap - o.Used) / uint64(left)
+		}
+	}
+	return q.foresee(ctx, o)
+}
+
+// share is n/of of a value, rounded down.
+func share(value uint64, n, of int) uint64 {
+	hi, lo := bits.Mul64(value, uint64(n))
+	quotient, _ := bits.Div64(hi, lo, uint64(of))
+	return quotient
+}
+
+func (q *question) meteredTotal(ctx context.Context, w window) (Counters, error) {
+	if q.allMetered() {
+		return q.total(ctx, q.from(w, dims{}))
+	}
+	s := q.from(w, dims{host: true})
+	q.metered(&s)
+	return q.total(ctx, s)
+}
+
+// before is the period before the span, as far into it as the span has gone:
+// on day 9 the first 9 days less what is left of today.
+func (q *question) before() window {
+	start, end := q.span.Start.Add(q.span.Start.Sub(q.span.End)), q.span.Start
+	if q.span.Billing {
+		p := q.line.Plans.Previous(q.line.Plans.At(q.span.Start))
+		start, end = p.Start.In(p.Plan.Zone), p.End.In(p.Plan.Zone)
+	}
+	if q.at.Before(q.span.End) {
+		elapsed := max(q.at.Sub(q.span.Start), quarter).Truncate(quarter)
+		if at := start.Add(elapsed); at.Before(end) {
+			end = at
+		}
+	}
+	return newWindow(start, end)
+}
+
+// foresee estimates the end of the running period. It needs three days of it
+// and some complete days to learn from.
+func (q *question) foresee(ctx context.Context, o *OverviewResult) error {
+	if o.DayNumber == 0 {
+		return nil
+	}
+	zone := q.span.Start.Location()
+	today := q.today()
+	from := today.AddDays(-profileDays).Start(zone)
+	if q.span.Start.Before(from) {
+		from = q.span.Start
+	}
+	w := newWindow(from, q.span.End)
+	s := q.from(w, dims{host: !q.allMetered()})
+	if !q.allMetered() {
+		q.metered(&s)
+	}
+	usage, err := q.usageByDay(ctx, w, s)
+	if err != nil {
+		return err
+	}
+	f := forecast{plan: q.span.Plan, usage: usage, today: today, days: q.window().days(q.span.End)}
+	f.part = partOfDay(q.at, today, zone)
+	if over := f.crossed(); !over.IsZero() {
+		o.OverOn = over
+	}
+	if o.DayNumber < minDays || !q.at.Before(q.span.End) || !f.learn() {
+		return nil
+	}
+	o.LikelyLow, o.LikelyHigh = f.likely(o.Used)
+	if o.OverOn.IsZero() {
+		o.OverOn = f.overOn(o.Used)
+	}
+	return nil
+}
+
+// partOfDay is how much of the day is over, 0 to 1.
+func partOfDay(at time.Time, day billing.Date, zone *time.Location) float64 {
+	start, end := day.Start(zone), day.AddDays(1).Start(zone)
+	return float64(at.Sub(start)) / float64(end.Sub(start))
+}

@@ -1,0 +1,114 @@
+package report
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/site"
+)
+
+// timeout bounds a whole report. A month of a household takes milliseconds;
+// this is for years of a provider on a small machine.
+const timeout = 30 * time.Second
+
+// Names knows the names of addresses. It answers from memory, at once; source
+// is own, dhcp or dns, both are empty when there is no name.
+type Names interface {
+	Name(addr netip.Addr) (name, source string)
+}
+
+// Reports answers requests. It is safe for concurrent use.
+type Reports struct {
+	conn     driver.Conn
+	settings func(context.Context) (*site.Settings, error)
+	services *flow.Services
+	names    Names
+	now      func() time.Time
+}
+
+// New returns reports on the connection's database. settings is asked once for
+// each report, and so is now.
+func New(conn driver.Conn, settings func(context.Context) (*site.Settings, error), services *flow.Services, names Names, now func() time.Time) *Reports {
+	return &Reports{conn: conn, settings: settings, services: services, names: names, now: now}
+}
+
+// Run answers a request. The error is a *RequestError when the request makes no
+// sense, has ErrUnavailable in its chain when ClickHouse does not answer, and
+// is the context's when the caller left.
+func (r *Reports) Run(ctx context.Context, req Request) (*Result, error) {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	result, err := r.run(limited, req)
+	if err != nil {
+		if ctx.Err() != nil { // the caller's deadline or leaving, whatever the driver made of it
+			return nil, ctx.Err()
+		}
+		return nil, classify(err)
+	}
+	return result, nil
+}
+
+func (r *Reports) run(ctx context.Context, req Request) (*Result, error) {
+	q, err := r.ask(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	answer := map[Kind]func(context.Context) (*Result, error){
+		Overview: q.overview, Days: q.daysReport, Hosts: q.hostsReport, Host: q.hostReport,
+		Protocols: q.protocolsReport, Networks: q.networksReport, History: q.history,
+	}[req.Kind]
+	if answer == nil {
+		return nil, requestErrorf("kind", "there is no report %q", req.Kind)
+	}
+	result, err := answer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result.Request, result.Span = q.req, q.span
+	if result.Completeness, err = q.completeness(ctx, result.Total); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// list is a result of rows whose total is their sum.
+func list(rows []Row) *Result {
+	if rows == nil {
+		rows = []Row{}
+	}
+	return &Result{Rows: rows, Total: sum(rows)}
+}
+
+func sum(rows []Row) Counters {
+	var total Counters
+	for _, row := range rows {
+		total.add(row.Counters)
+	}
+	return total
+}
+
+func (c *Counters) add(o Counters) {
+	c.Received += o.Received
+	c.Sent += o.Sent
+	c.Internal += o.Internal
+	c.Unmatched += o.Unmatched
+	c.Packets += o.Packets
+	c.Flows += o.Flows
+}
+
+// less returns the counters without those of a part.
+func (c Counters) less(part Counters) Counters {
+	return Counters{
+		c.Received - part.Received, c.Sent - part.Sent, c.Internal - part.Internal,
+		c.Unmatched - part.Unmatched, c.Packets - part.Packets, c.Flows - part.Flows,
+	}
+}
+
+// fields are the columns of {{counters}} in its order.
+func (c *Counters) fields() []any {
+	return []any{&c.Received, &c.Sent, &c.Internal, &c.Unmatched, &c.Packets, &c.Flows}
+}

@@ -1,0 +1,275 @@
+package report
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"database/sql"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/site"
+)
+
+// The statements, each in a file of its own. What stands in double braces is
+// filled in from the constants of this file only; values are server-side
+// parameters.
+var (
+	//go:embed sql/day_zone.sql
+	dayZoneSQL string
+	//go:embed sql/total.sql
+	totalSQL string
+	//go:embed sql/days.sql
+	daysSQL string
+	//go:embed sql/hosts.sql
+	hostsSQL string
+	//go:embed sql/protocols.sql
+	protocolsSQL string
+	//go:embed sql/networks.sql
+	networksSQL string
+	//go:embed sql/periods.sql
+	periodsSQL string
+	//go:embed sql/first.sql
+	firstSQL string
+	//go:embed sql/seen.sql
+	seenSQL string
+	//go:embed sql/peers.sql
+	peersSQL string
+	//go:embed sql/peers_raw.sql
+	peersRawSQL string
+	//go:embed sql/present_days.sql
+	presentDaysSQL string
+	//go:embed sql/ledger.sql
+	ledgerSQL string
+	//go:embed sql/first_running.sql
+	firstRunningSQL string
+	//go:embed sql/running.sql
+	runningSQL string
+	//go:embed sql/heard.sql
+	heardSQL string
+	//go:embed sql/sampled.sql
+	sampledSQL string
+	//go:embed sql/names.sql
+	namesSQL string
+)
+
+// counters are the columns that Counters.fields reads. All rollups have them.
+const counters = "sum(u.received), sum(u.sent), sum(u.internal), sum(u.unmatched), sum(u.packets), sum(u.flows)"
+
+// booked is the place of the most specific local network that holds u.host,
+// from 1; 0 when none does. An IPv6 range holds no IPv4 address.
+const booked = "arrayFirstIndex((four, low, high) -> four = " + isFour + " AND u.host >= low AND u.host <= high," +
+	" {net_four:Array(Bool)}, {net_low:Array(IPv6)}, {net_high:Array(IPv6)})"
+
+const isFour = "(u.host >= toIPv6('::ffff:0.0.0.0') AND u.host <= toIPv6('::ffff:255.255.255.255'))"
+
+// dims are what a statement tells apart or filters by.
+type dims struct{ host, protocol bool }
+
+// dailyTables are the smallest tables of whole days for each need.
+var dailyTables = map[dims]string{
+	{}:                           "daily_total",
+	{host: true}:                 "daily_host",
+	{protocol: true}:             "daily_protocol",
+	{host: true, protocol: true}: "daily_host_protocol",
+}
+
+// source is where a statement reads: a table and the conditions on its rows,
+// with the values of their parameters.
+type source struct {
+	table, day string
+	where      []string
+	params     map[string]string
+}
+
+// from plans the reading of a window: whole days of the daily tables' zone
+// from those, everything else from the quarter hours. The filters of the
+// request apply.
+func (q *question) from(w window, need dims) source {
+	f := q.req.Filter
+	need.host = need.host || f.Host.IsValid() || f.Network.IsValid() || f.Group != ""
+	need.protocol = need.protocol || f.Protocol.Set
+	s := q.quarters(w)
+	if w.whole && w.start.Location().String() == q.dayZone {
+		s.table, s.day = dailyTables[need], "u.day"
+		s.where = []string{"u.day >= {first:Date} AND u.day < {next:Date}"}
+	}
+	q.filter(&s)
+	return s
+}
+
+// quarters is the table that answers every window, without filters.
+func (q *question) quarters(w window) source {
+	return source{
+		table: "usage_15m",
+		day:   "toDate(u.bucket, {zone:String})",
+		where: []string{"u.bucket >= toDateTime({start:UInt32}, 'UTC') AND u.bucket < toDateTime({end:UInt32}, 'UTC')"},
+		params: map[string]string{
+			"start": strconv.FormatInt(w.start.Unix(), 10), "end": strconv.FormatInt(w.end.Unix(), 10),
+			"first": w.first.String(), "next": w.next.String(), "zone": w.start.Location().String(),
+		},
+	}
+}
+
+// fromQuarters is from without the daily tables.
+func (q *question) fromQuarters(w window) source {
+	s := q.quarters(w)
+	q.filter(&s)
+	return s
+}
+
+// and adds a condition, which must be a constant.
+func (s *source) and(condition string) { s.where = append(s.where, condition) }
+
+// filter adds the conditions of the line and of the request.
+func (q *question) filter(s *source) {
+	if len(q.line.Exporters) > 0 {
+		s.and("has({exporters:Array(IPv6)}, u.exporter)")
+		s.params["exporters"] = addressArray(q.line.Exporters)
+	}
+	f := q.req.Filter
+	if f.Host.IsValid() {
+		s.and("u.host = {host:IPv6}")
+		s.params["host"] = addressText(f.Host)
+	}
+	if f.Network.IsValid() {
+		q.filterNetwork(s, f.Network)
+	}
+	switch f.Group {
+	case Unmatched:
+		s.and("u.host = toIPv6('::')")
+	case Elsewhere:
+		s.and("u.host != toIPv6('::') AND " + booked + " = 0")
+		q.addNetworks(s)
+	}
+	switch {
+	case !f.Protocol.Set:
+	case f.Protocol.Any:
+		s.and("u.protocol = {protocol:UInt8}")
+		s.params["protocol"] = strconv.Itoa(int(f.Protocol.Protocol))
+	default:
+		s.and("has({services:Array(UInt32)}, toUInt32(u.protocol) * 65536 + u.service)")
+		var keys []string
+		for _, k := range q.services {
+			keys = append(keys, strconv.Itoa(int(k.protocol)<<16|int(k.service)))
+		}
+		s.params["services"] = "[" + strings.Join(keys, ",") + "]"
+	}
+}
+
+func (q *question) filterNetwork(s *source, prefix netip.Prefix) {
+	low, high := bounds(prefix)
+	s.and("u.host >= {low:IPv6} AND u.host <= {high:IPv6}")
+	s.params["low"], s.params["high"] = addressText(low), addressText(high)
+	if prefix.Addr().Is6() {
+		s.and("NOT " + isFour + " AND u.host != toIPv6('::')")
+	}
+}
+
+// metered narrows a source to hosts whose network counts toward the cap. It
+// must have a column host.
+func (q *question) metered(s *source) {
+	var free []string
+	for i, n := range q.specificFirst() {
+		if !n.Metered {
+			free = append(free, strconv.Itoa(i+1))
+		}
+	}
+	s.and("NOT has({unmetered:Array(UInt32)}, toUInt32(" + booked + "))")
+	s.params["unmetered"] = "[" + strings.Join(free, ",") + "]"
+	q.addNetworks(s)
+}
+
+// allMetered reports whether every local network counts toward the cap.
+func (q *question) allMetered() bool {
+	return !slices.ContainsFunc(q.settings.Networks, func(n site.Network) bool { return !n.Metered })
+}
+
+// addNetworks sets the parameters of booked.
+func (q *question) addNetworks(s *source) {
+	var four, low, high []string
+	for _, n := range q.specificFirst() {
+		first, last := bounds(n.Prefix)
+		four = append(four, strconv.FormatBool(n.Prefix.Addr().Is4()))
+		low, high = append(low, "'"+addressText(first)+"'"), append(high, "'"+addressText(last)+"'")
+	}
+	s.params["net_four"] = "[" + strings.Join(four, ",") + "]"
+	s.params["net_low"] = "[" + strings.Join(low, ",") + "]"
+	s.params["net_high"] = "[" + strings.Join(high, ",") + "]"
+}
+
+// specificFirst orders the local networks so that the first that holds an
+// address is the most specific one.
+func (q *question) specificFirst() []site.Network {
+	return slices.SortedStableFunc(slices.Values(q.settings.Networks), func(a, b site.Network) int {
+		return b.Prefix.Bits() - a.Prefix.Bits()
+	})
+}
+
+// bounds returns the first and the last address of a range.
+func bounds(p netip.Prefix) (first, last netip.Addr) {
+	bytes := p.Masked().Addr().AsSlice()
+	for i := p.Bits(); i < len(bytes)*8; i++ {
+		bytes[i/8] |= 0x80 >> (i % 8)
+	}
+	last, _ = netip.AddrFromSlice(bytes)
+	return p.Masked().Addr(), last
+}
+
+// addressText is an address as ClickHouse's IPv6 reads it: IPv4 mapped.
+func addressText(a netip.Addr) string {
+	if a.Is4() {
+		return "::ffff:" + a.String()
+	}
+	return a.String()
+}
+
+func addressArray(list []netip.Addr) string {
+	var texts []string
+	for _, a := range list {
+		texts = append(texts, "'"+addressText(a)+"'")
+	}
+	return "[" + strings.Join(texts, ",") + "]"
+}
+
+// each runs a statement on a source and hands every row to scan. more are
+// further parameters.
+func (q *question) each(ctx context.Context, what, statement string, s source, more map[string]string, scan func(driver.Rows) error) error {
+	statement = strings.NewReplacer(
+		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{booked}}", booked,
+		"{{where}}", strings.Join(s.where, " AND "),
+	).Replace(statement)
+	params := ch.Parameters(maps.Clone(s.params))
+	maps.Copy(params, more)
+	rows, err := q.conn.Query(ch.Context(ctx, ch.WithParameters(params)), statement)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", what, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("load %s: %w", what, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("load %s: %w", what, err)
+	}
+	return nil
+}
+
+// total sums up a source.
+func (q *question) total(ctx context.Context, s source) (Counters, error) {
+	var c Counters
+	err := q.each(ctx, "total", totalSQL, s, nil, func(rows driver.Rows) error { return rows.Scan(c.fields()...) })
+	return c, err
+}
+
+func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

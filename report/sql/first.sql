@@ -1,0 +1,3 @@
+SELECT count() > 0, toUnixTimestamp(min(u.bucket))
+FROM {{table}} AS u
+WHERE {{where}}

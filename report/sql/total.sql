@@ -1,0 +1,3 @@
+SELECT {{counters}}
+FROM {{table}} AS u
+WHERE {{where}}

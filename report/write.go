@@ -1,0 +1,230 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/flattraffic/flattraffic/billing"
+)
+
+// WriteJSON writes the result as one JSON object with period, rows, total and
+// completeness; an overview and a host page have their own parts beside them.
+func WriteJSON(w io.Writer, r *Result) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(document(r))
+}
+
+// WriteCSV writes the rows, keys first and counters in bytes, packets and
+// flows after them, without a row for the total so that sums stay right.
+func WriteCSV(w io.Writer, r *Result) error {
+	out := csv.NewWriter(w)
+	columns := columnsOf(r.Request.Kind)
+	var header []string
+	for _, c := range columns {
+		header = append(header, c.name)
+	}
+	if err := out.Write(append(header, counterNames...)); err != nil {
+		return err
+	}
+	for _, row := range r.Rows {
+		var cells []string
+		for _, c := range columns {
+			cells = append(cells, c.csv(row))
+		}
+		if err := out.Write(append(cells, counterCells(row.Counters)...)); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// counterNames are the names of the counters in all formats.
+var counterNames = []string{"received", "sent", "internal", "unmatched", "packets", "flows"}
+
+func counterCells(c Counters) []string {
+	var cells []string
+	for _, n := range []uint64{c.Received, c.Sent, c.Internal, c.Unmatched, c.Packets, c.Flows} {
+		cells = append(cells, strconv.FormatUint(n, 10))
+	}
+	return cells
+}
+
+// column is a key of a row.
+type column struct {
+	name  string
+	value func(Row) string
+	free  bool // the text comes from people or from the network
+}
+
+// csv is the cell of a row. A spreadsheet takes a cell that begins with one of
+// these signs for a formula; a name must not be able to be one.
+func (c column) csv(row Row) string {
+	value := c.value(row)
+	if c.free && value != "" && strings.ContainsRune("=+-@\t\r", rune(value[0])) {
+		return "'" + value
+	}
+	return value
+}
+
+// columnsOf are the keys of the rows of a kind.
+func columnsOf(kind Kind) []column {
+	name := column{"name", func(r Row) string { return r.Name }, true}
+	switch kind {
+	case Hosts:
+		return []column{{"host", func(r Row) string { return r.Host.String() }, false}, name}
+	case Protocols:
+		return []column{
+			{"protocol", func(r Row) string { return r.Protocol }, false},
+			{"service", func(r Row) string { return strconv.Itoa(int(r.Service)) }, false},
+			name,
+		}
+	case Networks:
+		return []column{{"network", func(r Row) string { return r.Network }, false}, name}
+	case History:
+		return []column{
+			{"start", func(r Row) string { return r.Start.Format(time.RFC3339) }, false},
+			{"end", func(r Row) string { return r.End.Format(time.RFC3339) }, false},
+			{"cap", func(r Row) string { return strconv.FormatUint(r.Cap, 10) }, false},
+		}
+	case Overview, Days, Host:
+	}
+	return []column{{"date", func(r Row) string { return r.Date.String() }, false}}
+}
+
+// WriteTable writes the result for a terminal, sizes in the units of the plan.
+func WriteTable(w io.Writer, r *Result) error {
+	base := r.Span.Plan.Base
+	if base == 0 {
+		base = billing.Decimal
+	}
+	out := table.NewWriter()
+	out.SetStyle(table.StyleLight)
+	out.Style().Format.Header, out.Style().Format.Footer = text.FormatDefault, text.FormatDefault
+	columns := columnsOf(r.Request.Kind)
+	var header, footer table.Row
+	var configs []table.ColumnConfig
+	for i, c := range columns {
+		header, footer = append(header, c.name), append(footer, "")
+		configs = append(configs, table.ColumnConfig{Number: i + 1, WidthMax: 60})
+	}
+	footer[0] = "total"
+	for i, name := range counterNames {
+		header = append(header, name)
+		configs = append(configs, table.ColumnConfig{Number: len(columns) + i + 1, Align: text.AlignRight, AlignFooter: text.AlignRight})
+	}
+	out.AppendHeader(header)
+	out.SetColumnConfigs(configs)
+	for _, row := range r.Rows {
+		var cells table.Row
+		for _, c := range columns {
+			cells = append(cells, printable(c.terminal(row, base)))
+		}
+		out.AppendRow(append(cells, sizes(row.Counters, base)...))
+	}
+	out.AppendFooter(append(footer, sizes(r.Total, base)...))
+	_, err := fmt.Fprintf(w, "%s\n%s\n%s", caption(r, base), out.Render(), completenessText(r.Completeness))
+	return err
+}
+
+// terminal is the cell of a row for people.
+func (c column) terminal(row Row, base billing.Base) string {
+	switch c.name {
+	case "start", "end":
+		at := row.Start
+		if c.name == "end" {
+			at = row.End
+		}
+		if at.Format("15:04:05") == "00:00:00" {
+			return at.Format(time.DateOnly)
+		}
+		return at.Format("2006-01-02 15:04")
+	case "cap":
+		if row.Cap == 0 {
+			return "none"
+		}
+		return base.Format(row.Cap)
+	case "date":
+		switch {
+		case row.Gap:
+			return row.Date.String() + " (nothing received)"
+		case row.Partial:
+			return row.Date.String() + " (so far)"
+		}
+	case "host":
+		if row.Name == unmatchedName && row.Host.IsUnspecified() {
+			return ""
+		}
+	}
+	return c.value(row)
+}
+
+// printable keeps a name from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+func sizes(c Counters, base billing.Base) table.Row {
+	return table.Row{
+		base.Format(c.Received), base.Format(c.Sent), base.Format(c.Internal), base.Format(c.Unmatched),
+		grouped(c.Packets), grouped(c.Flows),
+	}
+}
+
+// caption says what the table is about, and on the overview the answer.
+func caption(r *Result, base billing.Base) string {
+	layout := "2006-01-02 15:04"
+	line := fmt.Sprintf("%s: %s to %s (%s)", printable(r.Span.Plan.Name), r.Span.Start.Format(layout), r.Span.End.Format(layout), r.Span.Start.Location())
+	o := r.Overview
+	if o == nil {
+		return line
+	}
+	line += "\n" + base.Format(o.Used)
+	if r.Span.Billing && r.Span.Plan.Cap > 0 {
+		line += " of " + base.Format(r.Span.Plan.Cap)
+	}
+	line += fmt.Sprintf(" used, day %d of %d", o.DayNumber, o.DayCount)
+	if o.EvenPace > 0 {
+		line += ", even pace " + base.Format(o.EvenPace)
+	}
+	if o.LikelyHigh > 0 {
+		line += fmt.Sprintf("\nlikely at the end %s to %s", base.Format(o.LikelyLow), base.Format(o.LikelyHigh))
+	}
+	if !o.OverOn.IsZero() {
+		line += fmt.Sprintf("\ncap reached on about %s", o.OverOn)
+	}
+	return line
+}
+
+func completenessText(c Completeness) string {
+	var b strings.Builder
+	if c.Known {
+		fmt.Fprintf(&b, "complete to %s %%\n", percent(c.Fraction))
+	}
+	for _, note := range c.Notes {
+		b.WriteString(note + "\n")
+	}
+	return b.String()
+}
+
+// percent never writes 100 for less than all.
+func percent(fraction float64) string {
+	if fraction == 1 {
+		return "100"
+	}
+	return strconv.FormatFloat(float64(int(fraction*1000))/10, 'f', 1, 64)
+}
