@@ -193,7 +193,7 @@ func (d *columnsDrawing) bars() []mark {
 		group{class: "bars first", marks: series[0]},
 		group{class: "bars", pattern: "second", marks: series[1]},
 		group{class: "bars over", marks: over},
-		group{class: "partial", pattern: "partial", marks: partial},
+		group{pattern: "partial", marks: partial},
 	}
 }
 

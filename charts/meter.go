@@ -33,15 +33,15 @@ func (m Meter) Picture() Picture {
 	p := Picture{Frame: m.Frame, kind: "chart-meter", height: d.top + meterBar + 4, defs: true}
 	p.marks = append(p.marks,
 		rect{"track", 0, 1, d.top, meterBar},
-		group{class: "first", marks: []mark{d.part(0, m.Used, false)}},
-		group{class: "over", marks: []mark{d.part(0, m.Used, true)}},
+		group{class: "first", marks: d.part(0, m.Used, false)},
+		group{class: "over", marks: d.part(0, m.Used, true)},
 	)
 	if m.LikelyHigh > m.Used {
 		low := max(m.LikelyLow, m.Used)
 		p.marks = append(p.marks,
-			group{class: "likely", marks: []mark{d.part(m.Used, m.LikelyHigh, false)}},
-			group{class: "likely over", marks: []mark{d.part(m.Used, m.LikelyHigh, true)}},
-			group{class: "partial", pattern: "partial", marks: []mark{d.part(low, m.LikelyHigh, false), d.part(low, m.LikelyHigh, true)}},
+			group{class: "likely", marks: d.part(m.Used, m.LikelyHigh, false)},
+			group{class: "likely over", marks: d.part(m.Used, m.LikelyHigh, true)},
+			group{pattern: "partial", marks: append(d.part(low, m.LikelyHigh, false), d.part(low, m.LikelyHigh, true)...)},
 		)
 	}
 	if m.Pace > 0 {
@@ -82,20 +82,21 @@ type meterDrawing struct {
 }
 
 // part draws the stretch between two values: what of it is inside the cap, or
-// what is over it.
-func (d *meterDrawing) part(from, to uint64, over bool) mark {
-	if d.Cap > 0 && over {
+// what is over it; nothing when there is none.
+func (d *meterDrawing) part(from, to uint64, over bool) []mark {
+	switch {
+	case d.Cap > 0 && over:
 		from = max(from, d.Cap)
-	} else if d.Cap > 0 {
+	case d.Cap > 0:
 		to = min(to, d.Cap)
-	} else if over {
-		return group{}
+	case over:
+		return nil
 	}
 	a, b := min(float64(from)/d.full, 1), min(float64(to)/d.full, 1)
 	if b <= a {
-		return group{}
+		return nil
 	}
-	return rect{"", a, b - a, d.top, meterBar}
+	return []mark{rect{"", a, b - a, d.top, meterBar}}
 }
 
 // tick draws a line across the bar, set off from whatever is under it.

@@ -83,7 +83,7 @@ type key struct {
 // Widths in pixels.
 const (
 	gutterWidth = 56.0 // room for the labels of the vertical axis
-	charWidth   = 6.7  // an ordinary character of a label, on the safe side
+	charWidth   = 7.6  // a digit of a wide font at the size of labels, on the safe side
 	labelGap    = 8.0  // between two labels
 )
 
