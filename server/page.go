@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/flattraffic/flattraffic/site"
@@ -21,11 +22,17 @@ type Base struct {
 	Receiving     bool   // flows arrived lately
 	ReceivingText string // in words, for the dot
 	Version       string
-	Demo          bool   // the data is made up
-	Flash         string // said once, after a form was saved
-	Settings      *site.Settings
+	Demo          bool           // the data is made up
+	Flash         string         // said once, after a form was saved
+	Settings      *site.Settings // never nil; without lines when not known
+	Setup         string         // address of the next setup step, empty = set up
 	Now           time.Time
+
+	query url.Values // what the links to the other pages keep: the span and the filters
 }
+
+// Link is the address of another page with the span and filters of this one.
+func (b Base) Link(path string) string { return state{query: b.query}.to(path) }
 
 // base returns the frame of a page. Who asks, the receiving dot, the version
 // and the settings are filled in by visit, in server.go.

@@ -16,6 +16,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/flattraffic/flattraffic/charts"
 )
 
 //go:embed templates static
@@ -166,6 +168,9 @@ func (set *pageSet) loadAssets(files fs.FS) error {
 		data, err := fs.ReadFile(files, path.Join("static", e.Name()))
 		if err != nil {
 			return fmt.Errorf("read static file: %w", err)
+		}
+		if e.Name() == "style.css" {
+			data = append(data, charts.CSS()...)
 		}
 		if err := set.add(e.Name(), data); err != nil {
 			return err

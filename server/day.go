@@ -1,0 +1,78 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/report"
+)
+
+// DayPage is one day: its total, its hours and who used it.
+type DayPage struct {
+	ReportPage
+	Date      moment
+	Total     size
+	Partial   bool
+	Facts     []fact
+	Chart     chart
+	Hosts     shortList
+	Protocols shortList
+	Networks  shortList
+}
+
+func (p reportPages) day(w http.ResponseWriter, r *http.Request) error {
+	date, err := billing.ParseDate(chi.URLParam(r, "date"))
+	if err != nil {
+		return &Problem{Status: http.StatusNotFound, Detail: "There is no such day. Write it as in /days/2026-11-23."}
+	}
+	req, err := report.Parse(report.Overview, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	req.Period = report.Period{FromDate: date, ToDate: date.AddDays(1)}
+	a, err := p.ask(r, "/days/"+date.String(), req)
+	if err != nil {
+		return err
+	}
+	a.at = a.at.on()
+	page := DayPage{ReportPage: p.frame(r, a, dayLong(date), "overview", "/overview"), Date: moment{dayLong(date), date.String(), ""}}
+	page.Picker = a.dayPicker(date)
+	page.Exports = exports("/hosts", a.at.between(date, date.AddDays(1)).query)
+	if page.Empty == nil && a.Overview != nil {
+		page.Total = a.size(a.Total.Usage())
+		page.Partial = a.now.Before(a.Span.End)
+		page.Facts = a.dayFacts()
+		a.at = a.at.between(date, date.AddDays(1))
+		page.Hosts, page.Protocols, page.Networks = a.shortLists()
+	}
+	return p.s.render(w, r, http.StatusOK, "day", page)
+}
+
+// dayPicker steps by days; the menu still leads to the longer spans, on the
+// overview.
+func (a answer) dayPicker(date billing.Date) *picker {
+	before, after := date.AddDays(-1), date.AddDays(1)
+	over := a.at
+	over.path = "/"
+	q := newPicker(over, a.Span, a.plans, a.now)
+	q.Compare = nil
+	q.Previous = &link{Text: a.day(before).Text, Href: a.at.to("/days/" + before.String())}
+	q.Next = nil
+	if !a.now.Before(a.Span.End) {
+		q.Next = &link{Text: a.day(after).Text, Href: a.at.to("/days/" + after.String())}
+	}
+	q.Label = a.day(date).Text
+	return &q
+}
+
+func (a answer) dayFacts() []fact {
+	facts := []fact{a.fact("Received", a.Total.Received), a.fact("Sent", a.Total.Sent)}
+	if n := a.Total.Internal + a.Total.Unmatched; n > 0 {
+		f := a.fact("Not counted", n)
+		f.More = "inside the house or not yours"
+		facts = append(facts, f)
+	}
+	return facts
+}

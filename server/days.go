@@ -1,0 +1,93 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/report"
+)
+
+// maxDayRows is how many days are listed one by one; longer spans are listed
+// by month, with the way to the days of each.
+const maxDayRows = 100
+
+// DaysPage is the daily table of a span.
+type DaysPage struct {
+	ReportPage
+	Months bool // a row is a month
+	Chart  chart
+	Lines  []line
+	Totals totals
+}
+
+func (p reportPages) days(w http.ResponseWriter, r *http.Request) error {
+	a, err := p.answer(r, report.Days, "/days")
+	if err != nil {
+		return err
+	}
+	page := DaysPage{ReportPage: p.frame(r, a, "Days", "overview", "/days")}
+	if page.Empty == nil {
+		page.Chart = a.dayChart(a.Rows)
+		rows := a.Rows
+		if page.Months = len(rows) > maxDayRows; page.Months {
+			rows = byMonth(rows)
+		}
+		page.Totals = a.totalsOf(rows)
+		page.Totals.Change = "" // Days are not the same things as the days before them.
+		for _, row := range slices.Backward(rows) {
+			l := a.dayLine(row, page.Totals)
+			if page.Months {
+				l = a.monthLine(l, row)
+			}
+			page.Lines = append(page.Lines, l)
+		}
+	}
+	return p.s.render(w, r, http.StatusOK, "days", page)
+}
+
+// byMonth sums days into calendar months. A month is a gap when all its days
+// are. Months before the first and after the last with anything are left out.
+func byMonth(days []report.Row) []report.Row {
+	var months []report.Row
+	for _, d := range days {
+		first := billing.Date{Year: d.Date.Year, Month: d.Date.Month, Day: 1}
+		if n := len(months); n == 0 || months[n-1].Date != first {
+			months = append(months, report.Row{Date: first, Gap: true})
+		}
+		m := &months[len(months)-1]
+		m.Counters = sum(m.Counters, d.Counters)
+		m.Gap = m.Gap && d.Gap
+		m.Partial = m.Partial || d.Partial
+	}
+	silent := func(r report.Row) bool { return r.Gap || r.Counters == report.Counters{} }
+	for len(months) > 0 && silent(months[0]) {
+		months = months[1:]
+	}
+	for len(months) > 0 && silent(months[len(months)-1]) {
+		months = months[:len(months)-1]
+	}
+	return months
+}
+
+func sum(a, b report.Counters) report.Counters {
+	return report.Counters{
+		Received: a.Received + b.Received, Sent: a.Sent + b.Sent,
+		Internal: a.Internal + b.Internal, Unmatched: a.Unmatched + b.Unmatched,
+		Packets: a.Packets + b.Packets, Flows: a.Flows + b.Flows,
+	}
+}
+
+// monthLine turns the row of a day into that of its month, which leads to its
+// days.
+func (a answer) monthLine(l line, r report.Row) line {
+	first := r.Date
+	next := addMonths(first, 1)
+	l.Day = moment{
+		Text:    time.Date(first.Year, first.Month, 1, 12, 0, 0, 0, time.UTC).Format("January 2006"),
+		Machine: first.String()[:7],
+	}
+	l.Href = a.at.between(first, next).to("/days")
+	return l
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/report"
+)
+
+// HistoryPage is every billing period there are figures for, with the cap as it was then.
+type HistoryPage struct {
+	ReportPage
+	Chart  chart
+	Facts  []fact
+	Lines  []periodLine
+	Totals totals
+}
+
+// periodLine is one billing period.
+type periodLine struct {
+	line
+	Period  string
+	Machine string
+	Cap     *size
+	OfCap   string
+	Bad     bool
+}
+
+func (p reportPages) history(w http.ResponseWriter, r *http.Request) error {
+	a, err := p.answer(r, report.History, "/history")
+	if err != nil {
+		return err
+	}
+	page := HistoryPage{ReportPage: p.frame(r, a, "History", "history", "/history")}
+	page.Picker = a.historyPicker()
+	if page.Empty == nil {
+		page.Chart = a.periodChart(a.Rows)
+		page.Facts = a.historyFacts()
+		page.Totals = a.totalsOf(a.Rows)
+		var before uint64
+		for _, row := range a.Rows {
+			l := a.periodLine(row, page.Totals)
+			if before > 0 && !row.Partial {
+				l.Change = change(row.Usage(), before)
+			}
+			before = row.Usage()
+			page.Lines = append(page.Lines, l)
+		}
+		slices.Reverse(page.Lines)
+	}
+	return p.s.render(w, r, http.StatusOK, "history", page)
+}
+
+// historyPicker leads from all periods to one, on the overview.
+func (a answer) historyPicker() *picker {
+	at := a.at
+	at.path = "/"
+	p := newPicker(at, a.Span, a.plans, a.now)
+	p.Label, p.Previous, p.Next = "All periods", nil, nil
+	for i := range p.Quick {
+		p.Quick[i].Current = false
+	}
+	return &p
+}
+
+func (a answer) periodLine(r report.Row, t totals) periodLine {
+	first, next := billing.DateOf(r.Start), endDate(r.End)
+	l := periodLine{line: a.line(r.Counters, t), Period: dateRange(first, next), Machine: first.String()}
+	l.Href = a.at.on("period", first.String()).to("/")
+	l.Gap = r.Gap
+	if r.Partial {
+		l.Tags = append(l.Tags, "so far")
+	}
+	if r.Cap > 0 {
+		s := a.size(r.Cap)
+		l.Cap, l.OfCap, l.Bad = &s, percent(r.Used, r.Cap), r.Used > r.Cap
+	}
+	return l
+}
+
+func (a answer) historyFacts() []fact {
+	var most report.Row
+	var whole, n, over uint64
+	for _, row := range a.Rows {
+		if row.Usage() > most.Usage() {
+			most = row
+		}
+		if !row.Partial && !row.Gap {
+			whole += row.Usage()
+			n++
+		}
+		if row.Cap > 0 && row.Used > row.Cap {
+			over++
+		}
+	}
+	var facts []fact
+	if most.Usage() > 0 {
+		f := a.fact("The most", most.Usage())
+		f.More = dateRange(billing.DateOf(most.Start), endDate(most.End))
+		f.Href = a.at.on("period", billing.DateOf(most.Start).String()).to("/")
+		facts = append(facts, f)
+	}
+	if n > 0 {
+		f := a.fact("A period, on average", whole/n)
+		f.More = "of " + count(int(n), "whole period", "whole periods")
+		facts = append(facts, f)
+	}
+	if a.Span.Plan.Cap > 0 {
+		facts = append(facts, fact{What: "Over the cap", Value: count(int(over), "period", "periods"), Bad: over > 0})
+	}
+	return facts
+}

@@ -1,0 +1,157 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/flattraffic/flattraffic/report"
+)
+
+// HostPage is one host: how much, when, for what, with whom.
+type HostPage struct {
+	ReportPage
+	Name, Address, Source string
+	Unmatched             bool // it stands for traffic of no host of ours
+	Total                 size
+	Facts                 []fact
+	Chart                 chart
+	Protocols             []line
+	Peers, MorePeers      []line
+	Names                 []nameLine
+	Totals                totals
+}
+
+// nameLine is a name the address had, and when.
+type nameLine struct {
+	Name, Source string
+	From, To     moment
+}
+
+// firstPeers is how many far ends are seen at once.
+const firstPeers = 12
+
+func (p reportPages) host(w http.ResponseWriter, r *http.Request) error {
+	addr, err := p.hostAddress(r)
+	if err != nil {
+		return err
+	}
+	path := "/hosts/" + addr.String()
+	if r.URL.Path != path {
+		u := url.URL{Path: path, RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, u.String(), http.StatusSeeOther)
+		return nil
+	}
+	q := r.URL.Query()
+	q.Set("host", addr.String())
+	req, err := report.Parse(report.Host, q)
+	if err != nil {
+		return err
+	}
+	a, err := p.ask(r, path, req)
+	if err != nil {
+		return err
+	}
+	page := HostPage{ReportPage: p.frame(r, a, addr.String(), "hosts", path)}
+	page.Picker.Compare = nil
+	p.setName(&page, addr)
+	if page.Empty == nil && a.Detail != nil {
+		page.fill(a)
+	}
+	return p.s.render(w, r, http.StatusOK, "host", page)
+}
+
+// hostAddress reads the host of the path: an address, or a name some host has
+// now.
+func (p reportPages) hostAddress(r *http.Request) (netip.Addr, error) {
+	text, err := url.PathUnescape(chi.URLParam(r, "host"))
+	if err != nil {
+		return netip.Addr{}, errNotFound
+	}
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap().WithZone(""), nil
+	}
+	res, err := p.run(r.Context(), report.Request{Kind: report.Hosts})
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, row := range res.Rows {
+		if row.Host.IsValid() && strings.EqualFold(row.Name, text) {
+			return row.Host, nil
+		}
+	}
+	return netip.Addr{}, &Problem{
+		Status: http.StatusNotFound,
+		Detail: "No host of this period is called that. Look for it in the list of hosts, or use its address.",
+	}
+}
+
+// setName heads the page: the name it has now, or the address.
+func (p reportPages) setName(page *HostPage, addr netip.Addr) {
+	page.Name, page.Address = addr.String(), addr.String()
+	if addr == netip.IPv6Unspecified() {
+		page.Name, page.Address, page.Unmatched = unmatchedTitle, "between addresses that are not yours", true
+	} else if p.s.names != nil {
+		if name, from := p.s.names.Name(addr); name != "" {
+			page.Name, page.Source = name, nameSource(from)
+		}
+	}
+	page.Title = page.Name
+}
+
+func (page *HostPage) fill(a answer) {
+	d := a.Detail
+	page.Total = a.size(a.Total.Usage())
+	page.Facts = []fact{a.fact("Received", a.Total.Received), a.fact("Sent", a.Total.Sent)}
+	if before := d.Previous.Usage(); before > 0 {
+		f := a.fact("The period before", before)
+		f.More = change(a.Total.Usage(), before)
+		if a.now.Before(a.Span.End) {
+			f.More += " by the same day"
+		}
+		page.Facts = append(page.Facts, f)
+	}
+	if n := a.Total.Internal + a.Total.Unmatched; n > 0 {
+		f := a.fact("Not counted", n)
+		f.More = "inside the house or not yours"
+		page.Facts = append(page.Facts, f)
+	}
+	page.Chart = a.dayChart(d.Days)
+	page.Totals = a.totalsOf(d.Protocols)
+	t := page.Totals
+	// A host's page is not narrowed by itself, so its rows lead to everyone's.
+	for _, r := range d.Protocols {
+		page.Protocols = append(page.Protocols, a.protocolLine(r, t))
+	}
+	page.Peers, page.MorePeers = a.peerLines(d.Peers)
+	for _, n := range d.Names {
+		page.Names = append(page.Names, nameLine{n.Name, nameSource(n.Source), a.seen(n.FirstSeen), a.seen(n.LastSeen)})
+	}
+}
+
+// peerLines are the far ends: the first few, and those that open on demand.
+func (a answer) peerLines(peers []report.Peer) (first, more []line) {
+	t := totals{counters: a.Total}
+	for _, p := range peers {
+		t.most = max(t.most, p.Usage())
+	}
+	for i, p := range peers {
+		l := a.line(p.Counters, t)
+		l.Name = p.Address.String()
+		switch {
+		case !p.Address.IsValid():
+			l.Name, l.Rest = p.Name, true
+		case p.Name != "":
+			l.Name, l.Detail = p.Name, p.Address.String()
+		}
+		if i < firstPeers {
+			first = append(first, l)
+		} else {
+			more = append(more, l)
+		}
+	}
+	return first, more
+}

@@ -1,0 +1,194 @@
+package server
+
+import (
+	"html/template"
+	"net/netip"
+	"strconv"
+
+	"github.com/flattraffic/flattraffic/report"
+)
+
+const (
+	unmatchedTitle = "Unmatched"
+	elsewhereTitle = "Elsewhere"
+)
+
+// line is one row of a table of usage, as words. Which fields are set depends
+// on the table.
+type line struct {
+	Name, Href string
+	Detail     string // beneath the name: an address, a port
+	Source     string // who says the name
+	Tags       []string
+	Day        moment
+	Seen       moment
+	Change     string
+	Share      string // 39 %
+	Width      string // of the bar behind the name
+	Spark      template.HTML
+	Rest       bool // stands for what is not listed, or not counted
+	Gap        bool // nothing was received from any exporter
+	Depth      int
+
+	Usage, Received, Sent size
+	Uncounted             size // internal and unmatched
+}
+
+// totals is the last row of a table, and what its rows are parts of.
+type totals struct {
+	line
+	counters report.Counters
+	most     uint64 // usage of the biggest row: its bar is full
+	before   map[string]report.Counters
+}
+
+// line starts a row with its figures.
+func (f figures) line(c report.Counters, t totals) line {
+	l := f.bare(c)
+	l.Share = percent(c.Usage(), t.counters.Usage())
+	l.Width = width(c.Usage(), t.most)
+	return l
+}
+
+func (f figures) bare(c report.Counters) line {
+	return line{
+		Usage: f.size(c.Usage()), Received: f.size(c.Received), Sent: f.size(c.Sent),
+		Uncounted: f.size(c.Internal + c.Unmatched),
+	}
+}
+
+// totalsOf sums a result's table. rows are those that get a bar.
+func (a answer) totalsOf(rows []report.Row) totals {
+	t := totals{line: a.bare(a.Total), counters: a.Total}
+	for _, r := range rows {
+		t.most = max(t.most, r.Usage())
+	}
+	if a.before != nil {
+		t.Change = change(a.Total.Usage(), a.before.Total.Usage())
+		t.before = map[string]report.Counters{}
+		for _, r := range a.before.Rows {
+			t.before[rowKey(r)] = r.Counters
+		}
+	}
+	return t
+}
+
+// changeOf compares a row with the row of the same thing in the span before.
+func (t totals) changeOf(r report.Row) string {
+	if t.before == nil {
+		return ""
+	}
+	return change(r.Usage(), t.before[rowKey(r)].Usage())
+}
+
+// rowKey says what a row is about.
+func rowKey(r report.Row) string {
+	switch {
+	case r.Network != "":
+		return r.Network
+	case r.Protocol != "":
+		return r.Protocol + "/" + strconv.Itoa(int(r.Service))
+	case r.Host.IsValid():
+		return r.Host.String()
+	}
+	return r.Name
+}
+
+// unmatched reports whether a host row holds the traffic of no host of ours.
+func unmatched(r report.Row) bool { return r.Host == netip.IPv6Unspecified() }
+
+// hostLine is a row about a host. A name only DNS knows is marked as such,
+// with the address beneath.
+func (a answer) hostLine(r report.Row, t totals) line {
+	l := a.line(r.Counters, t)
+	l.Change = t.changeOf(r)
+	l.Seen = a.seen(r.LastSeen)
+	switch {
+	case unmatched(r):
+		l.Name, l.Rest = unmatchedTitle, true
+		l.Detail = "between addresses that are not yours"
+		l.Href = a.at.with("host", "").to("/networks")
+		return l
+	case !r.Host.IsValid():
+		l.Name, l.Rest = r.Name, true
+		return l
+	}
+	l.Name, l.Href = r.Host.String(), a.at.with("host", "").to("/hosts/"+r.Host.String())
+	if r.Name != "" {
+		l.Name, l.Detail, l.Source = r.Name, r.Host.String(), nameSource(r.NameFrom)
+	}
+	return l
+}
+
+// nameSource says who gave a host its name.
+func nameSource(from string) string {
+	switch from {
+	case "dns":
+		return "said by DNS"
+	case "dhcp":
+		return "said by DHCP"
+	}
+	return ""
+}
+
+// protocolLine is a row about a service; it leads to who used it.
+func (a answer) protocolLine(r report.Row, t totals) line {
+	l := a.line(r.Counters, t)
+	l.Change = t.changeOf(r)
+	l.Name = r.Title
+	if l.Name == "" {
+		l.Name = r.Name
+	}
+	if r.Protocol == "" {
+		l.Rest = true
+		return l
+	}
+	l.Href = a.at.with("protocol", protocolFilter(r)).to("/hosts")
+	l.Detail = r.Protocol
+	if r.Service != 0 {
+		l.Detail += "/" + strconv.Itoa(int(r.Service))
+	}
+	return l
+}
+
+// protocolFilter is the query value that filters for exactly a row.
+func protocolFilter(r report.Row) string {
+	return r.Protocol + "/" + strconv.Itoa(int(r.Service))
+}
+
+// networkLine is a row about a network; it leads to its hosts.
+func (a answer) networkLine(r report.Row, t totals) line {
+	l := a.line(r.Counters, t)
+	l.Change = t.changeOf(r)
+	l.Name, l.Detail = r.Name, r.Network
+	switch r.Network {
+	case "":
+		l.Rest = true
+		return l
+	case string(report.Elsewhere):
+		l.Name, l.Detail, l.Rest = elsewhereTitle, "local when it was recorded, in no network of today", true
+	case string(report.Unmatched):
+		l.Name, l.Detail, l.Rest = unmatchedTitle, "between addresses that are not yours", true
+	default:
+		if l.Name == "" {
+			l.Name, l.Detail = r.Network, ""
+		}
+		if !r.Metered {
+			l.Tags = append(l.Tags, "not counted toward the cap")
+		}
+	}
+	l.Href = a.at.with("network", r.Network).to("/hosts")
+	return l
+}
+
+// dayLine is a row about a day; it leads to the page of the day.
+func (a answer) dayLine(r report.Row, t totals) line {
+	l := a.line(r.Counters, t)
+	l.Day = a.day(r.Date)
+	l.Href = a.at.on().to("/days/" + r.Date.String())
+	l.Gap = r.Gap
+	if r.Partial {
+		l.Tags = append(l.Tags, "so far")
+	}
+	return l
+}

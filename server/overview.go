@@ -1,0 +1,198 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/flattraffic/flattraffic/report"
+)
+
+// OverviewPage is the front page: the answer, and the head of each report.
+type OverviewPage struct {
+	ReportPage
+	Answer    overviewAnswer
+	Meter     chart
+	Chart     chart
+	Facts     []fact
+	Hosts     shortList
+	Protocols shortList
+	Networks  shortList
+}
+
+// overviewAnswer is the first sentence of the page, and what follows from it.
+type overviewAnswer struct {
+	Used size
+	Cap  *size
+	Bad  bool   // over the cap
+	When string // day 12 of 30 · 18 days left
+	Says []say
+}
+
+// say is a short statement with its point set off.
+type say struct{ Before, Point, After string }
+
+// fact is a figure with what it is.
+type fact struct {
+	What  string
+	Value string
+	Exact string
+	More  string
+	Href  string
+	Bad   bool
+}
+
+// shortList is the head of a report with the way to all of it.
+type shortList struct {
+	Title, One string
+	Both       bool // show received and sent beside usage
+	Lines      []line
+	All        link
+}
+
+func (p reportPages) overview(w http.ResponseWriter, r *http.Request) error {
+	a, err := p.answer(r, report.Overview, "/")
+	if err != nil {
+		return err
+	}
+	page := OverviewPage{ReportPage: p.frame(r, a, "Overview", "overview", "/overview")}
+	if page.Empty == nil && a.Overview != nil {
+		page.Answer = a.overviewAnswer()
+		page.Meter = a.meter()
+		page.Chart = a.dayChart(a.Overview.Days)
+		page.Facts = a.overviewFacts()
+		page.Hosts, page.Protocols, page.Networks = a.shortLists()
+	}
+	return p.s.render(w, r, http.StatusOK, "overview", page)
+}
+
+// capped reports whether the cap says anything about these figures: it is one
+// of a whole billing period, of everyone together.
+func (a answer) capped() bool {
+	f := a.Request.Filter
+	f.Line = ""
+	return a.Span.Billing && a.Span.Plan.Cap > 0 && f == (report.Filter{})
+}
+
+func (a answer) overviewAnswer() overviewAnswer {
+	o := a.Overview
+	v := overviewAnswer{Used: a.size(o.Used)}
+	over := !a.now.Before(a.Span.End)
+	switch {
+	case over:
+		v.When = count(o.DayCount, "day", "days")
+	case a.Span.Billing:
+		left := o.DayCount - o.DayNumber
+		v.When = "day " + itoa(o.DayNumber) + " of " + itoa(o.DayCount) + " · " + count(left, "day", "days") + " left"
+		if left == 0 {
+			v.When = "day " + itoa(o.DayNumber) + " of " + itoa(o.DayCount) + " · the last day"
+		}
+	}
+	limit := a.Span.Plan.Cap
+	if a.capped() {
+		s := a.size(limit)
+		v.Cap, v.Bad = &s, o.Used > limit
+	}
+	if v.Bad {
+		v.Says = append(v.Says, say{Point: a.base.Format(o.Used - limit), After: "over the cap"})
+	}
+	if !over && o.LikelyHigh > 0 {
+		s := say{Before: "Likely at the end", Point: a.sizeRange(o.LikelyLow, o.LikelyHigh)}
+		if !o.OverOn.IsZero() && v.Cap != nil && !v.Bad {
+			s.After = "over from about " + dayShort(o.OverOn)
+		}
+		v.Says = append(v.Says, s)
+	}
+	if !over && v.Cap != nil && !v.Bad && o.SafePerDay > 0 {
+		v.Says = append(v.Says, say{Point: a.base.Format(o.SafePerDay) + " a day", After: "would stay inside"})
+	}
+	if v.Cap != nil && over && !v.Bad {
+		v.Says = append(v.Says, say{Point: a.base.Format(limit - o.Used), After: "to spare"})
+	}
+	if o.PreviousUsed > 0 {
+		v.Says = append(v.Says, a.comparedSay(o.Used, o.PreviousUsed, over))
+	}
+	return v
+}
+
+// comparedSay sets the figure against the same days of the period before.
+func (a answer) comparedSay(used, before uint64, over bool) say {
+	s := say{After: "than in the period before"}
+	if !over {
+		s.After = "than last period by this day"
+	}
+	switch {
+	case used > before:
+		s.Point = percent(used-before, before) + " more"
+	case used < before:
+		s.Point = percent(before-used, before) + " less"
+	default:
+		s = say{Point: "As much as", After: "last period"}
+	}
+	return s
+}
+
+func (a answer) overviewFacts() []fact {
+	o := a.Overview
+	facts := []fact{
+		a.fact("Received", a.Total.Received),
+		a.fact("Sent", a.Total.Sent),
+	}
+	if begun, _ := elapsed(a.Span, a.now); begun > 0 {
+		facts = append(facts, a.fact("A day, on average", a.Total.Usage()/uint64(begun)))
+	}
+	if o.BiggestDay.Usage() > 0 && !o.BiggestDay.Date.IsZero() {
+		f := a.fact("Biggest day", o.BiggestDay.Usage())
+		f.More, f.Href = a.day(o.BiggestDay.Date).Text, a.at.on().to("/days/"+o.BiggestDay.Date.String())
+		facts = append(facts, f)
+	}
+	if o.PreviousUsed > 0 {
+		f := a.fact("The period before", o.PreviousUsed)
+		if a.now.Before(a.Span.End) {
+			f.More = "by the same day"
+		}
+		facts = append(facts, f)
+	}
+	if o.Unmetered > 0 {
+		f := a.fact("Outside the cap", o.Unmetered)
+		f.More = "networks that do not count"
+		facts = append(facts, f)
+	}
+	if n := a.Total.Internal + a.Total.Unmatched; n > 0 {
+		f := a.fact("Not counted", n)
+		f.More = "inside the house or not yours"
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+func (f figures) fact(what string, n uint64) fact {
+	s := f.size(n)
+	return fact{What: what, Value: s.Text, Exact: s.Exact}
+}
+
+// shortLists are the first rows of hosts, protocols and networks, with the
+// rest in one row, so that each list sums to the total.
+func (a answer) shortLists() (hosts, protocols, networks shortList) {
+	o := a.Overview
+	hosts = a.shortList(o.Hosts, a.hostLine)
+	hosts.Title, hosts.One, hosts.Both = "Hosts", "Host", true
+	hosts.All = link{Text: "All " + count(o.HostCount, "host", "hosts"), Href: a.at.to("/hosts")}
+	protocols = a.shortList(o.Protocols, a.protocolLine)
+	protocols.Title, protocols.One = "Protocols", "Protocol"
+	protocols.All = link{Text: "All " + grouped(uint64(o.ProtocolCount)), Href: a.at.to("/protocols")}
+	networks = a.shortList(o.Networks, a.networkLine)
+	networks.Title, networks.One = "Networks", "Network"
+	networks.All = link{Text: "All networks", Href: a.at.to("/networks")}
+	return hosts, protocols, networks
+}
+
+// shortList leaves out rows of nothing.
+func (a answer) shortList(rows []report.Row, show func(report.Row, totals) line) shortList {
+	var list shortList
+	t := a.totalsOf(rows)
+	for _, r := range rows {
+		if r.Counters != (report.Counters{}) {
+			list.Lines = append(list.Lines, show(r, t))
+		}
+	}
+	return list
+}

@@ -1,0 +1,259 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/report"
+)
+
+// reportPages are the pages that show usage. All are made the same way: the
+// query becomes a request, the request a result, the result a page.
+type reportPages struct {
+	s   *Server
+	run func(context.Context, report.Request) (*report.Result, error)
+}
+
+// reportRoutes adds the report pages.
+func (s *Server) reportRoutes(r chi.Router) {
+	reportPages{s, s.reports.Run}.routes(r)
+}
+
+func (p reportPages) routes(r chi.Router) {
+	for pattern, h := range map[string]handler{
+		"/":             p.overview,
+		"/days":         p.days,
+		"/days/{date}":  p.day,
+		"/hosts":        p.hosts,
+		"/hosts/{host}": p.host,
+		"/protocols":    p.protocols,
+		"/networks":     p.networks,
+		"/history":      p.history,
+	} {
+		p.s.get(r, pattern, canonical(h))
+	}
+}
+
+// canonical sends the form of a custom range on to the address with its
+// half-open range, so that there is one address for one page.
+func canonical(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		q := r.URL.Query()
+		if !throughQuery(q) {
+			return h(w, r)
+		}
+		u := url.URL{Path: r.URL.Path, RawQuery: q.Encode()}
+		http.Redirect(w, r, u.String(), http.StatusSeeOther)
+		return nil
+	}
+}
+
+// ReportPage is the part all report pages share: the bar above, the empty
+// state in its place and the line about completeness below.
+type ReportPage struct {
+	Base
+	Picker   *picker
+	Chips    []chip
+	Exports  []link
+	Compared string // "compared with 12 Oct – 23 Oct 2026", when asked for
+	Complete completeness
+	Empty    *empty
+}
+
+// chip is a filter in force.
+type chip struct{ Label, Value, Remove string }
+
+// empty says why there is nothing to see and what to do next.
+type empty struct {
+	Title, Why string
+	Links      []link
+}
+
+// completeness says how much of the traffic the figures hold.
+type completeness struct {
+	Good  bool
+	Text  string
+	Notes []string
+}
+
+// answer is a result with what is needed to show it.
+type answer struct {
+	*report.Result
+	figures
+	at     state
+	before *report.Result // the same elapsed days of the span before, when compared
+	plans  billing.Plans
+}
+
+// answer answers the question of a page.
+func (p reportPages) answer(r *http.Request, kind report.Kind, path string) (answer, error) {
+	req, err := report.Parse(kind, r.URL.Query())
+	if err != nil {
+		return answer{}, err
+	}
+	return p.ask(r, path, req)
+}
+
+// ask answers a request, and with compare=last the same request about the
+// span before.
+func (p reportPages) ask(r *http.Request, path string, req report.Request) (answer, error) {
+	a := answer{at: newState(path, r.URL.Query())}
+	var err error
+	if a.Result, err = p.run(r.Context(), req); err != nil {
+		return a, err
+	}
+	a.figures = newFigures(a.Span.Plan, p.s.now())
+	a.plans = p.plansOf(r.Context(), a.Result)
+	if a.at.query.Get("compare") == "" {
+		return a, nil
+	}
+	before := req
+	before.Period = spanBefore(a.Span, a.plans, a.now)
+	a.before, err = p.run(r.Context(), before)
+	return a, err
+}
+
+// plansOf returns the plan's versions, or at least the one of the result.
+func (p reportPages) plansOf(ctx context.Context, res *report.Result) billing.Plans {
+	settings, err := p.s.settings(ctx)
+	if err != nil || len(settings.Lines) == 0 {
+		return billing.Plans{res.Span.Plan}
+	}
+	for _, l := range settings.Lines {
+		if l.ID == res.Request.Filter.Line && l.ID != "" {
+			return l.Plans
+		}
+	}
+	return settings.Lines[0].Plans
+}
+
+// quarter is the grain of the figures.
+const quarter = 15 * time.Minute
+
+// spanBefore is the span to compare with: the one before, as far into it as
+// this one has gone, so that day 9 is set against day 9.
+func spanBefore(span report.Span, plans billing.Plans, now time.Time) report.Period {
+	start, end := span.Start.Add(span.Start.Sub(span.End)), span.Start
+	if span.Billing {
+		last := plans.Previous(plans.At(span.Start))
+		start, end = last.Start, last.End
+	}
+	if now.Before(span.End) {
+		gone := max(now.Sub(span.Start), quarter).Truncate(quarter)
+		if at := start.Add(gone); at.Before(end) {
+			end = at
+		}
+	}
+	return report.Period{From: start, To: end}
+}
+
+// frame makes what all report pages share. export is the path of the same
+// report without its extension.
+func (p reportPages) frame(r *http.Request, a answer, title, active, export string) ReportPage {
+	f := ReportPage{Base: p.s.base(r, title, active), Complete: completenessOf(a.Completeness)}
+	f.query = a.at.query
+	pick := newPicker(a.at, a.Span, a.plans, a.now)
+	f.Picker = &pick
+	f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "last").href()}
+	if a.before != nil {
+		f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "").href(), Current: true}
+		f.Compared = "Compared with " + spanLabel(a.before.Span)
+	}
+	f.Chips = p.chips(a)
+	f.Exports = exports(export, r.URL.Query())
+	if !a.Completeness.Known && a.Total == (report.Counters{}) {
+		f.Empty = f.nothing(a)
+	}
+	return f
+}
+
+// exports are the same figures as files.
+func exports(path string, q url.Values) []link {
+	at := state{query: q}
+	return []link{{Text: "CSV", Href: at.to(path + ".csv")}, {Text: "JSON", Href: at.to(path + ".json")}}
+}
+
+// chips are the filters in force, each with the address without it.
+func (p reportPages) chips(a answer) []chip {
+	var chips []chip
+	if host := a.at.query.Get("host"); host != "" {
+		chips = append(chips, chip{"Host", p.nameOf(a.Request.Filter.Host, host), a.at.with("host", "").href()})
+	}
+	if protocol := a.at.query.Get("protocol"); protocol != "" {
+		chips = append(chips, chip{"Protocol", protocol, a.at.with("protocol", "").href()})
+	}
+	if network := a.at.query.Get("network"); network != "" {
+		chips = append(chips, chip{"Network", network, a.at.with("network", "").href()})
+	}
+	if line := a.at.query.Get("line"); line != "" {
+		chips = append(chips, chip{"Line", line, a.at.with("line", "").href()})
+	}
+	return chips
+}
+
+// nameOf is the name of an address, or other when none is known.
+func (p reportPages) nameOf(addr netip.Addr, other string) string {
+	if addr == netip.IPv6Unspecified() {
+		return unmatchedTitle
+	}
+	if p.s.names != nil && addr.IsValid() {
+		if name, _ := p.s.names.Name(addr); name != "" {
+			return name
+		}
+	}
+	return other
+}
+
+// nothing says why a span has no figures and what to do next.
+func (f ReportPage) nothing(a answer) *empty {
+	switch {
+	case len(f.Chips) > 0:
+		var links []link
+		for _, c := range f.Chips {
+			links = append(links, link{Text: "Without " + strings.ToLower(c.Label) + " " + c.Value, Href: c.Remove})
+		}
+		return &empty{Title: "Nothing matches", Why: "There was no traffic with these filters in " + f.Picker.Label + ".", Links: links}
+	case a.Span.Start.After(a.now):
+		return &empty{Title: "Not yet", Why: "This time has not come.", Links: []link{{Text: "This period", Href: a.at.on().href()}}}
+	case f.Receiving:
+		return &empty{
+			Title: "Nothing was received then", Why: "Flows arrive now, but none are about " + f.Picker.Label + ".",
+			Links: []link{{Text: "This period", Href: a.at.on().href()}, {Text: "History", Href: "/history"}},
+		}
+	}
+	links := []link{{Text: "Find out why", Href: "/status"}, {Text: "Set up a router", Href: "/welcome"}}
+	if f.Setup != "" {
+		links = []link{{Text: "Go on setting up", Href: f.Setup}, {Text: "Check what arrives", Href: "/status"}}
+	}
+	return &empty{
+		Title: "No flows yet", Links: links,
+		Why: "FlatTraffic counts what your router reports as NetFlow, IPFIX or sFlow, and nothing has been received in this time. Once the router sends, this page fills by itself.",
+	}
+}
+
+func completenessOf(c report.Completeness) completeness {
+	if !c.Known {
+		return completeness{Text: "Completeness is not known: nothing was received in this time.", Notes: c.Notes}
+	}
+	return completeness{Good: c.Fraction >= 0.99, Text: "Completeness " + fraction(c.Fraction), Notes: c.Notes}
+}
+
+// throughQuery turns the last included day of the custom form into the "to" of
+// the address. It reports whether there was one.
+func throughQuery(q url.Values) bool {
+	d, err := billing.ParseDate(q.Get("through"))
+	if err != nil {
+		return false
+	}
+	q.Del("through")
+	q.Del("period")
+	q.Set("to", d.AddDays(1).String())
+	return true
+}
