@@ -39,7 +39,8 @@ func TestPeriods(t *testing.T) {
 	}{
 		{
 			"the 31st clamps from the original anchor",
-			Plans{version(t, "", "Europe/Berlin", "31", gb)}, "2023-01-31", "2023-04-30",
+			Plans{version(t, "", "Europe/Berlin", "31", gb)},
+			"2023-01-31", "2023-04-30",
 			[]string{
 				"2023-01-31T00:00:00+01:00 to 2023-02-28T00:00:00+01:00, 1000000000",
 				"2023-02-28T00:00:00+01:00 to 2023-03-31T00:00:00+02:00, 1000000000",
@@ -48,7 +49,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a renewal day without midnight",
-			Plans{version(t, "", "America/Havana", "10", gb)}, "2024-02-10", "2024-04-10",
+			Plans{version(t, "", "America/Havana", "10", gb)},
+			"2024-02-10", "2024-04-10",
 			[]string{
 				"2024-02-10T00:00:00-05:00 to 2024-03-10T01:00:00-04:00, 1000000000",
 				"2024-03-10T01:00:00-04:00 to 2024-04-10T00:00:00-04:00, 1000000000",
@@ -56,7 +58,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a renewal day with two midnights",
-			Plans{version(t, "", "America/Havana", "3", gb)}, "2024-10-03", "2024-12-03",
+			Plans{version(t, "", "America/Havana", "3", gb)},
+			"2024-10-03", "2024-12-03",
 			[]string{
 				"2024-10-03T00:00:00-04:00 to 2024-11-03T00:00:00-04:00, 1000000000",
 				"2024-11-03T00:00:00-04:00 to 2024-12-03T00:00:00-05:00, 1000000000",
@@ -64,7 +67,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a renewal day that was left out",
-			Plans{version(t, "", "Pacific/Apia", "30", gb)}, "2011-11-30", "2012-01-30",
+			Plans{version(t, "", "Pacific/Apia", "30", gb)},
+			"2011-11-30", "2012-01-30",
 			[]string{
 				"2011-11-30T00:00:00-10:00 to 2011-12-31T00:00:00+14:00, 1000000000",
 				"2011-12-31T00:00:00+14:00 to 2012-01-30T00:00:00+14:00, 1000000000",
@@ -72,7 +76,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a new cap in the middle holds for the whole period",
-			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-11-20", "UTC", "12", 2*gb)}, "2026-10-12", "2027-01-12",
+			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-11-20", "UTC", "12", 2*gb)},
+			"2026-10-12", "2027-01-12",
 			[]string{
 				"2026-10-12T00:00:00Z to 2026-11-12T00:00:00Z, 1000000000",
 				"2026-11-12T00:00:00Z to 2026-12-12T00:00:00Z, 2000000000",
@@ -90,7 +95,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a new cap from the renewal day leaves the period before alone",
-			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-12-12", "UTC", "12", 2*gb)}, "2026-11-12", "2027-01-12",
+			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-12-12", "UTC", "12", 2*gb)},
+			"2026-11-12", "2027-01-12",
 			[]string{
 				"2026-11-12T00:00:00Z to 2026-12-12T00:00:00Z, 1000000000",
 				"2026-12-12T00:00:00Z to 2027-01-12T00:00:00Z, 2000000000",
@@ -98,7 +104,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"another way to write the same rule does not cut",
-			Plans{version(t, "", "UTC", "1", gb), version(t, "2026-11-20", "UTC", "month", 2*gb)}, "2026-11-01", "2027-01-01",
+			Plans{version(t, "", "UTC", "1", gb), version(t, "2026-11-20", "UTC", "month", 2*gb)},
+			"2026-11-01", "2027-01-01",
 			[]string{
 				"2026-11-01T00:00:00Z to 2026-12-01T00:00:00Z, 2000000000",
 				"2026-12-01T00:00:00Z to 2027-01-01T00:00:00Z, 2000000000",
@@ -106,7 +113,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a new renewal day cuts the running period",
-			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-11-20", "UTC", "1", 2*gb)}, "2026-10-12", "2027-01-01",
+			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-11-20", "UTC", "1", 2*gb)},
+			"2026-10-12", "2027-01-01",
 			[]string{
 				"2026-10-12T00:00:00Z to 2026-11-12T00:00:00Z, 1000000000",
 				"2026-11-12T00:00:00Z to 2026-11-20T00:00:00Z, 1000000000",
@@ -116,7 +124,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a new renewal day from itself makes no short period after",
-			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-12-01", "UTC", "1", gb)}, "2026-11-12", "2027-01-01",
+			Plans{version(t, "", "UTC", "12", gb), version(t, "2026-12-01", "UTC", "1", gb)},
+			"2026-11-12", "2027-01-01",
 			[]string{
 				"2026-11-12T00:00:00Z to 2026-12-01T00:00:00Z, 1000000000",
 				"2026-12-01T00:00:00Z to 2027-01-01T00:00:00Z, 1000000000",
@@ -124,7 +133,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"a move eastward cuts at the new place's midnight",
-			Plans{version(t, "", "Europe/London", "12", gb), version(t, "2026-11-20", "Pacific/Auckland", "12", gb)}, "2026-11-12", "2026-12-12",
+			Plans{version(t, "", "Europe/London", "12", gb), version(t, "2026-11-20", "Pacific/Auckland", "12", gb)},
+			"2026-11-12", "2026-12-12",
 			[]string{
 				"2026-11-12T00:00:00Z to 2026-11-19T11:00:00Z, 1000000000",
 				"2026-11-20T00:00:00+13:00 to 2026-12-12T00:00:00+13:00, 1000000000",
@@ -132,7 +142,8 @@ func TestPeriods(t *testing.T) {
 		},
 		{
 			"every 28 days, across the end of summer time",
-			Plans{version(t, "", "Australia/Lord_Howe", "2026-03-10/28", gb)}, "2026-03-10", "2026-05-05",
+			Plans{version(t, "", "Australia/Lord_Howe", "2026-03-10/28", gb)},
+			"2026-03-10", "2026-05-05",
 			[]string{
 				"2026-03-10T00:00:00+11:00 to 2026-04-07T00:00:00+10:30, 1000000000",
 				"2026-04-07T00:00:00+10:30 to 2026-05-05T00:00:00+10:30, 1000000000",
@@ -164,7 +175,8 @@ func TestDaysOfAPeriod(t *testing.T) {
 		{"with a day left out", "2011-12-31", Plans{version(t, "", "Pacific/Apia", "month", 0)}, "2011-12-01", "2011-12-31", 30},
 		{
 			"cut by a move westward, the last day in part", "2026-11-15",
-			Plans{version(t, "", "Pacific/Auckland", "12", 0), version(t, "2026-11-20", "Europe/London", "12", 0)}, "2026-11-12", "2026-11-20", 9,
+			Plans{version(t, "", "Pacific/Auckland", "12", 0), version(t, "2026-11-20", "Europe/London", "12", 0)},
+			"2026-11-12", "2026-11-20", 9,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

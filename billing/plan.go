@@ -61,6 +61,7 @@ func (p Plan) Used(received, sent uint64) uint64 {
 		return sent
 	case CountLarger:
 		return max(received, sent)
+	case CountBoth:
 	}
 	return received + sent
 }

@@ -72,6 +72,7 @@ var rules = []string{
 
 // begins says in another way than the program's whether a period begins on d.
 func begins(t *testing.T, rule string, d Date) bool {
+	t.Helper()
 	last := d.AddDays(1).Day == 1
 	fromEnd := d.DaysUntil(Date{d.AddDays(31 - d.Day + 1).Year, d.AddDays(31 - d.Day + 1).Month, 1})
 	if d.AddDays(31-d.Day+1).Month == d.Month {

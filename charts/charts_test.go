@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ func days(n, today int) Columns {
 	}
 	for i := range n {
 		day := (i+11)%30 + 1
-		column := Column{Label: fmt.Sprint(day), Name: fmt.Sprintf("%d November", day), Href: fmt.Sprintf("/days/2026-11-%02d", day)}
+		column := Column{Label: strconv.Itoa(day), Name: fmt.Sprintf("%d November", day), Href: fmt.Sprintf("/days/2026-11-%02d", day)}
 		received := uint64(i*i%7+1) * 3_141_592_653
 		switch {
 		case i == 4 || i == 5:
@@ -192,13 +193,13 @@ func TestDrawingsAreClean(t *testing.T) {
 				case key == "id":
 					ids[a.Value] = true
 				case key == "aria-labelledby":
-					for _, id := range strings.Fields(a.Value) {
+					for id := range strings.FieldsSeq(a.Value) {
 						refs[id] = true
 					}
 				case key == "fill":
 					refs[strings.TrimSuffix(strings.TrimPrefix(a.Value, "url(#"), ")")] = true
 				case key == "class":
-					for _, class := range strings.Fields(a.Value) {
+					for class := range strings.FieldsSeq(a.Value) {
 						if !known[class] && class != "chart-columns" && class != "chart-map" {
 							t.Errorf("%s has the class %s, which charts.css does not know", name, class)
 						}
