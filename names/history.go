@@ -70,11 +70,23 @@ func (n *Names) load(ctx context.Context) error {
 		switch {
 		case s.source == DHCP && n.leases[s.addr] == remembered{}:
 			n.leases[s.addr] = remembered{name: s.name, until: last.Add(rememberFor), noted: last}
-		case s.source == DNS && n.dns[s.addr] == nil && len(n.dns) < cacheLimit:
-			n.dns[s.addr] = &lookup{name: s.name, until: last.Add(positiveTTL), asked: last}
+		case s.source == DNS:
+			n.recall(s.addr, s.name, last)
 		}
 	}
 	return nil
+}
+
+// recall takes a stored name from DNS unless a newer answer is there. The
+// caller holds mu.
+func (n *Names) recall(addr netip.Addr, name string, last time.Time) {
+	l := n.dns[addr]
+	switch {
+	case l == nil && len(n.dns) < cacheLimit:
+		n.dns[addr] = &lookup{name: name, until: last.Add(positiveTTL), asked: last}
+	case l != nil && l.until.IsZero(): // A page asked for it, the resolver has not answered.
+		l.name = name
+	}
 }
 
 // loadOwn reads the names the user gave.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"golang.org/x/sync/errgroup"
 )
 
 // The sources of names, best first. The texts are those of host_names.source.
@@ -123,23 +122,25 @@ func (n *Names) Name(addr netip.Addr) (name, source string) {
 // Run loads what is stored and looks up, polls and stores until ctx ends. It
 // survives any failure of ClickHouse, the resolver and the lease files.
 func (n *Names) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var wg sync.WaitGroup
 	tick := time.NewTicker(lookupInterval)
 	defer tick.Stop()
+	loaded := make(chan struct{})
 	for range workers {
-		g.Go(func() error { n.lookUp(ctx, tick.C); return nil })
+		wg.Go(func() { n.lookUp(ctx, tick.C) })
 	}
-	g.Go(func() error { n.every(ctx, ownInterval, "read own names", n.loadOwn); return nil })
-	g.Go(func() error { n.every(ctx, leaseInterval, "read lease files", n.leaseRound()); return nil })
-	g.Go(func() error {
+	wg.Go(func() { n.every(ctx, ownInterval, "read own names", n.loadOwn) })
+	wg.Go(func() { n.every(ctx, leaseInterval, "read lease files", n.leaseRound()) })
+	wg.Go(func() {
 		n.untilDone(ctx, "read stored names", n.load)
+		close(loaded)
 		n.every(ctx, saveInterval, "store names", n.save)
-		return nil
 	})
-	g.Go(func() error { n.every(ctx, hostInterval, "list hosts", n.queueHosts); return nil })
-	if err := g.Wait(); err != nil {
-		return err
-	}
+	wg.Go(func() {
+		<-loaded // Names that are known and new enough need no lookup.
+		n.every(ctx, hostInterval, "list hosts", n.queueHosts)
+	})
+	wg.Wait()
 	// What was learnt in the last seconds is worth one more try.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 	defer cancel()
