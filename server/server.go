@@ -1,0 +1,279 @@
+// Package server is the web interface: routes, pages, exports, accounts and
+// settings over what report and site answer.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/alexedwards/scs/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flattraffic/flattraffic/report"
+	"github.com/flattraffic/flattraffic/site"
+)
+
+// Config is what the operator decides about the web interface.
+type Config struct {
+	Listen         string         // host:port
+	Dev            bool           // read templates and static files from disk at every request
+	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For and X-Forwarded-Proto are believed
+	AllowedHosts   []string       // names, beside localhost and the machine's own, the interface may be opened by
+	AdminPassword  string         // sets the password of "admin" at every start; empty = set in the browser
+	PublicReports  bool           // reports can be read without a login
+	PublicMetrics  bool           // /metrics can be read without a login from anywhere
+	Demo           bool           // the data is made up; said on every page
+	NetFlow, SFlow string         // listen addresses of the ingest, for what is said about routers
+	Version        string
+}
+
+// Names says what is known about an address beside its figures.
+type Names interface {
+	// Name returns the best name of an address now and who says so ("own",
+	// "dhcp", "dns"), or two empty strings. It never waits for the network.
+	Name(addr netip.Addr) (name, source string)
+}
+
+// Deps are the parts the server stands on. Conn need not be reachable: pages
+// say so and recover by themselves.
+type Deps struct {
+	Conn     driver.Conn
+	Reports  *report.Reports
+	Site     *site.Store
+	Names    Names
+	Registry *prometheus.Registry // own metrics are added; all of it is served at /metrics
+	Now      func() time.Time     // nil = time.Now
+	Log      *slog.Logger         // nil = slog.Default
+	// ChangeZone re-cuts the daily tables for another time zone; progress goes
+	// from 0 to 1. Nil when the schema cannot be changed from here.
+	ChangeZone func(ctx context.Context, zone string, progress func(done float64)) error
+}
+
+// Server is the web interface.
+type Server struct {
+	cfg      Config
+	conn     driver.Conn
+	reports  *report.Reports
+	site     *site.Store
+	names    Names
+	registry *prometheus.Registry
+	now      func() time.Time
+	log      *slog.Logger
+
+	pages    *renderer
+	accounts *Accounts
+	sessions *scs.SessionManager
+	store    *sessionStore
+	logins   *loginLimiter
+	feed     *feed
+	zone     *zoneJob
+	zones    zoneList
+	metrics  *metrics
+	hosts    map[string]bool // names the Host header may have
+	setup    sync.Mutex      // the first password is set once
+	setUp    atomic.Bool     // the first run was gone through
+	handler  http.Handler
+}
+
+// New returns a server that does nothing yet.
+func New(cfg Config, deps Deps) (*Server, error) {
+	s := &Server{
+		cfg: cfg, conn: deps.Conn, reports: deps.Reports, site: deps.Site, names: deps.Names,
+		registry: deps.Registry, now: deps.Now, log: deps.Log,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.registry == nil {
+		s.registry = prometheus.NewRegistry()
+	}
+	if cfg.AdminPassword != "" {
+		if err := CheckPassword(cfg.AdminPassword); err != nil {
+			return nil, fmt.Errorf("use the configured admin password: %w", err)
+		}
+	}
+	var err error
+	if s.pages, err = newRenderer(cfg.Dev); err != nil {
+		return nil, err
+	}
+	if s.metrics, err = newMetrics(s.registry); err != nil {
+		return nil, err
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		s.log.Warn("hostname unknown; the interface opens by address and localhost only", "error", err)
+	}
+	s.hosts = allowedNames(hostname, cfg.AllowedHosts)
+	s.accounts = NewAccounts(deps.Conn)
+	s.accounts.preset = cfg.AdminPassword
+	s.store = &sessionStore{conn: deps.Conn}
+	s.sessions = newSessions(s.store)
+	s.logins = newLoginLimiter(s.now)
+	s.feed = &feed{conn: deps.Conn, now: s.now}
+	s.zone = newZoneJob(deps.ChangeZone, s.log)
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Handler returns the whole interface, for tests and for other listeners.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run listens and serves until ctx ends, then lets requests in progress finish
+// for some seconds.
+func (s *Server) Run(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s for the web interface: %w; choose another address with --listen-http", s.cfg.Listen, err)
+	}
+	return s.Serve(ctx, l)
+}
+
+// Serve is Run on a listener of the caller's, which it closes.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	jobs, stopJobs := context.WithCancel(ctx)
+	defer s.zone.wait()
+	defer stopJobs()
+	s.zone.attach(jobs)
+	hs := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      5 * time.Minute, // a long CSV over a slow line
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.log.Info("web interface listening", "url", "http://"+l.Addr().String())
+	done := make(chan error, 1)
+	go func() { done <- hs.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve the web interface: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := hs.Shutdown(grace); err != nil {
+		_ = hs.Close() // What did not finish in the grace is cut off.
+	}
+	<-done
+	return nil
+}
+
+// routes wires every path to its handler. The groups are the answer to who
+// may do what.
+func (s *Server) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(s.recoverPanics, s.metrics.observe, securityHeaders, s.checkHost, s.refuseCrossOrigin, limitBody)
+	r.NotFound(s.handle(func(http.ResponseWriter, *http.Request) error { return errNotFound }))
+	r.MethodNotAllowed(s.handle(func(http.ResponseWriter, *http.Request) error {
+		return &Problem{Status: http.StatusMethodNotAllowed, Detail: "This address does not take that kind of request."}
+	}))
+
+	r.Get("/healthz", s.handle(s.healthz))
+	r.Get("/readyz", s.handle(s.readyz))
+	s.get(r, "/static/*", s.pages.serveStatic)
+
+	r.Group(func(r chi.Router) {
+		r.Use(compress, s.deadline, s.identify)
+		s.get(r, "/metrics", s.serveMetrics)
+		s.loginRoutes(r)
+		s.welcomeRoutes(r)
+		r.Group(func(r chi.Router) {
+			r.Use(s.requireReader)
+			s.reportRoutes(r)
+			s.exportRoutes(r)
+			s.statusRoutes(r)
+			s.accountRoutes(r)
+		})
+		r.Group(func(r chi.Router) {
+			r.Use(s.requireAdmin)
+			s.settingsRoutes(r)
+		})
+	})
+	return r
+}
+
+// get routes GET and HEAD.
+func (s *Server) get(r chi.Router, pattern string, h handler) {
+	r.Get(pattern, s.handle(h))
+	r.Head(pattern, s.handle(h))
+}
+
+// post routes POST.
+func (s *Server) post(r chi.Router, pattern string, h handler) {
+	r.Post(pattern, s.handle(h))
+}
+
+// handle turns a handler into an http.HandlerFunc; an error becomes a page or
+// a problem document.
+func (s *Server) handle(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	}
+}
+
+// visit fills in who asks, the receiving dot, the version and the settings.
+// Strangers learn nothing about the site.
+func (s *Server) visit(r *http.Request, b *Base) {
+	v := visitorOf(r)
+	b.User, b.Role = v.Account, v.Role
+	b.Version, b.Demo = s.cfg.Version, s.cfg.Demo
+	b.Flash = flashText(r.URL.Query().Get("done"))
+	b.Settings = &site.Settings{}
+	if v.Role == "" {
+		return
+	}
+	b.Receiving, b.ReceivingText = s.feed.state(r.Context())
+	b.Setup = s.setupLink(r, v)
+	settings, err := s.settings(r.Context())
+	if err != nil {
+		// The frame is drawn without them; a page that needs them says so itself.
+		return
+	}
+	b.Settings = settings
+}
+
+// settings returns the site's settings, or why they cannot be read.
+func (s *Server) settings(ctx context.Context) (*site.Settings, error) {
+	if s.site == nil {
+		return nil, errors.New("read settings: no store")
+	}
+	settings, err := s.site.Current(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	return settings, nil
+}
+
+// redirect answers a form that was saved (post, redirect, get). done names the
+// sentence said on the next page.
+func redirect(w http.ResponseWriter, r *http.Request, path, done string) error {
+	if done != "" {
+		sep := "?"
+		if strings.Contains(path, "?") {
+			sep = "&"
+		}
+		path += sep + "done=" + done
+	}
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}

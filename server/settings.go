@@ -1,0 +1,102 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/flattraffic/flattraffic/site"
+)
+
+// settingsRoutes are the pages that only an admin may see.
+func (s *Server) settingsRoutes(r chi.Router) {
+	s.get(r, "/settings", func(w http.ResponseWriter, r *http.Request) error {
+		return redirect(w, r, "/settings/plan", "")
+	})
+	s.get(r, "/settings/plan", s.showPlan)
+	s.post(r, "/settings/plan", s.savePlan)
+	s.post(r, "/settings/plan/delete", s.deletePlan)
+	s.post(r, "/settings/plan/zone", s.retryZone)
+	s.get(r, "/settings/networks", s.showNetworks)
+	s.post(r, "/settings/networks", s.saveNetworks)
+	s.post(r, "/settings/networks/add", s.addNetwork)
+	s.post(r, "/settings/networks/defaults", s.defaultNetworks)
+	s.get(r, "/settings/exporters", s.showExporters)
+	s.post(r, "/settings/exporters", s.saveExporter)
+	s.post(r, "/settings/exporters/delete", s.deleteExporter)
+	s.get(r, "/settings/display", s.showDisplay)
+	s.post(r, "/settings/display", s.saveDisplay)
+}
+
+// SettingsBase is what every settings page has beside its form.
+type SettingsBase struct {
+	Base
+	Section string           // the entry of the settings menu to mark
+	Errors  site.FieldErrors // by field; nil when nothing is wrong
+}
+
+func (s *Server) settingsBase(r *http.Request, section, title string, errs site.FieldErrors) SettingsBase {
+	return SettingsBase{Base: s.base(r, title, "settings"), Section: section, Errors: errs}
+}
+
+// fieldErrors returns what is wrong with the input. Any other error is not the
+// reader's and is handed on.
+func fieldErrors(err error) (site.FieldErrors, error) {
+	var fields site.FieldErrors
+	if errors.As(err, &fields) {
+		return fields, nil
+	}
+	return nil, err
+}
+
+// formStatus is 200 for a form as it is, 422 for one that has to be corrected.
+func formStatus(errs site.FieldErrors) int {
+	if len(errs) > 0 {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusOK
+}
+
+// flashText is the sentence said once after a change. Only these can be shown:
+// the address bar cannot put words on a page.
+func flashText(done string) string {
+	switch done {
+	case "plan":
+		return "The plan is saved. All reports follow it from now on."
+	case "plan-deleted":
+		return "This version of the plan is deleted; the one before it goes on."
+	case "zone":
+		return "The plan is saved. Days are being cut again for the new time zone; reports are right again when that is done."
+	case "networks":
+		return "The networks are saved. New flows are told apart by them from now on."
+	case "exporter":
+		return "The exporter is saved. It is followed within seconds."
+	case "exporter-deleted":
+		return "What was set for the exporter is forgotten."
+	case "display":
+		return "The settings are saved."
+	case "password":
+		return "The new password is set. All other logins of this account have ended."
+	case "account":
+		return "The account is saved."
+	case "account-deleted":
+		return "The account is removed and its logins have ended."
+	case "others":
+		return "All other logins of this account have ended."
+	case "logged-out":
+		return "You are logged out."
+	case "set-up":
+		return "Everything is set up."
+	}
+	return ""
+}
+
+// today is the present day in a zone, for the forms.
+func (s *Server) today(zone *time.Location) time.Time {
+	if zone == nil {
+		zone = time.UTC
+	}
+	return s.now().In(zone)
+}

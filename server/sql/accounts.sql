@@ -1,0 +1,1 @@
+SELECT account, toString(role), password FROM accounts FINAL WHERE NOT deleted

@@ -1,0 +1,2 @@
+SELECT count() FROM sessions FINAL
+WHERE NOT deleted AND expires_at > now() AND JSONExtractString(data, 'account') = {account:String}

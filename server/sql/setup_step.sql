@@ -1,0 +1,2 @@
+SELECT value FROM settings FINAL
+WHERE key = 'setup' AND NOT deleted

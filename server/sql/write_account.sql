@@ -1,0 +1,2 @@
+INSERT INTO accounts (account, role, password, deleted)
+SELECT {account:String}, {role:String}, {password:String}, {deleted:Bool}

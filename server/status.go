@@ -1,0 +1,104 @@
+package server
+
+import (
+	"cmp"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/flattraffic/flattraffic/site"
+)
+
+// StatusPage is the exporter doctor.
+type StatusPage struct {
+	Base
+	Ingest    []Finding
+	Exporters []ExporterStatus
+	Causes    []Finding // when nothing arrives
+	Zone      zoneState
+}
+
+// ExporterStatus is one exporter with what the doctor says.
+type ExporterStatus struct {
+	Address, Name string
+	Receiving     bool
+	Facts         *ExporterFacts
+	Findings      []Finding
+}
+
+func (s *Server) statusRoutes(r chi.Router) {
+	s.get(r, "/status", s.showStatus)
+}
+
+func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
+	settings, err := s.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	seen, ingest, err := s.feed.exporters(r.Context())
+	if err != nil {
+		return err
+	}
+	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest), Zone: s.zone.now()}
+	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
+	for _, e := range seen {
+		set := settingsOf(settings, e.Address)
+		page.Exporters = append(page.Exporters, ExporterStatus{
+			Address: e.Address.String(), Name: set.Name, Facts: exporterFacts(e, fig),
+			Receiving: e.Known && s.now().Sub(e.LastSeen) < receivingFor,
+			Findings:  diagnose(e, set.Blocked, s.now()),
+		})
+	}
+	slices.SortStableFunc(page.Exporters, func(a, b ExporterStatus) int { return cmp.Compare(len(b.Findings), len(a.Findings)) })
+	if !slices.ContainsFunc(page.Exporters, func(e ExporterStatus) bool { return e.Receiving }) {
+		page.Causes = usualCauses(s.port(s.cfg.NetFlow, 2055), s.port(s.cfg.SFlow, 6343), s.collectorAddresses(r))
+	}
+	w.Header().Set("Refresh", "30")
+	return s.render(w, r, http.StatusOK, "status", page)
+}
+
+// settingsOf is what is set for an exporter.
+func settingsOf(settings *site.Settings, a netip.Addr) site.Exporter {
+	for _, e := range settings.Exporters {
+		if e.Address == a {
+			return e
+		}
+	}
+	return site.Exporter{Address: a}
+}
+
+// port is the port of a listen address, or the usual one.
+func (s *Server) port(listen string, usual int) string {
+	if _, port, err := net.SplitHostPort(listen); err == nil && port != "0" {
+		return port
+	}
+	return strconv.Itoa(usual)
+}
+
+// collectorAddresses are the addresses a router can send to, the likeliest
+// first: the one the reader uses, else those of this machine.
+func (s *Server) collectorAddresses(r *http.Request) []netip.Addr {
+	if a, err := netip.ParseAddr(hostName(r.Host)); err == nil && !a.IsLoopback() {
+		return []netip.Addr{a.Unmap()}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil // The page says "this machine" instead.
+	}
+	var list []netip.Addr
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err != nil {
+			continue
+		}
+		if a := p.Addr().Unmap(); !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+			list = append(list, a)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b netip.Addr) int { return cmp.Compare(a.BitLen(), b.BitLen()) })
+	return list
+}
