@@ -74,6 +74,7 @@ const (
 	opDst
 	opSrcPrefix
 	opDstPrefix
+	opPostSrc
 	opPostDst
 	opSrcMAC
 	opDstMAC
@@ -108,6 +109,8 @@ func opOf(pen uint32, element uint16) op {
 		return elementOps[element]
 	}
 	switch element {
+	case 40001:
+		return opPostSrc
 	case 40002:
 		return opPostDst
 	case 40004:
@@ -122,7 +125,7 @@ var elementOps = [...]op{
 	4: opProtocol, 5: opTOS, 6: opTCPFlags,
 	7: opSrcPort, 180: opSrcPort, 182: opSrcPort, 11: opDstPort, 181: opDstPort, 183: opDstPort, 228: opPostDstPort,
 	8: opSrc, 27: opSrc, 12: opDst, 28: opDst, 44: opSrcPrefix, 170: opSrcPrefix, 45: opDstPrefix, 169: opDstPrefix,
-	226: opPostDst, 282: opPostDst,
+	225: opPostSrc, 281: opPostSrc, 226: opPostDst, 282: opPostDst,
 	10: opInIf, 14: opOutIf, 252: opInPhysical, 253: opOutPhysical,
 	58: opVLAN, 243: opVLAN, 59: opPostVLAN, 254: opPostVLAN,
 	16: opSrcAS, 17: opDstAS,
@@ -193,7 +196,7 @@ type fields struct {
 
 	delta, out, total, initiator, responder, reverse, reverseTotal counter
 
-	src, dst, srcPrefix, dstPrefix, postDst netip.Addr
+	src, dst, srcPrefix, dstPrefix, postSrc, postDst netip.Addr
 
 	startMs, endMs, seenMs, initMs int64 // Unix milliseconds
 	startDelta, endDelta           int64 // microseconds before the export
@@ -238,10 +241,12 @@ func address(v []byte) netip.Addr {
 	return a.Unmap()
 }
 
-// keepAddress stores the address unless there is one already: templates that
-// hold both families fill one of them with zeros.
+// keepAddress stores the address unless it is zero, as templates of both
+// families fill the other one, and there is one already. Two pairs that are not
+// zero are a tunnel's, the outer first (RFC 7011 §8): the inner ends are the
+// ones who talk.
 func keepAddress(to *netip.Addr, v []byte) {
-	if a := address(v); !to.IsValid() || to.IsUnspecified() {
+	if a := address(v); !to.IsValid() || !a.IsUnspecified() {
 		*to = a
 	}
 }

@@ -25,6 +25,7 @@ type exporter struct {
 	waitingBytes int
 
 	offsets    offsets
+	outside    outside
 	interfaces interfaces
 	longest    longest
 	rates      rates

@@ -65,6 +65,8 @@ func (f *fields) setEnd(o op, v []byte) {
 		keepAddress(&f.srcPrefix, v)
 	case opDstPrefix:
 		keepAddress(&f.dstPrefix, v)
+	case opPostSrc:
+		keepAddress(&f.postSrc, v)
 	case opPostDst:
 		keepAddress(&f.postDst, v)
 	case opSrcPort:

@@ -37,40 +37,37 @@ func (d *Decoder) decodeNetFlow9(dst []flow.Record, from netip.Addr, received ti
 	return dst
 }
 
-// decodeIPFIX appends the records of the IPFIX messages in a datagram: one, by
-// the standard; some exporters pack several.
+// decodeIPFIX appends the records of an IPFIX datagram. It holds one message;
+// what follows that is not read (RFC 7011 §10.3.3).
 func (d *Decoder) decodeIPFIX(dst []flow.Record, from netip.Addr, received time.Time, datagram []byte) []flow.Record {
 	be := binary.BigEndian
-	settings := d.settings(from)
-	for len(datagram) >= ipfixHeader && be.Uint16(datagram) == 10 {
-		length := int(be.Uint16(datagram[2:]))
-		if length < ipfixHeader {
-			break
-		}
-		e, dom := d.domainFor(from, domainKey{version: flow.IPFIX, id: be.Uint32(datagram[12:])}, settings, received)
-		if dom == nil {
-			return dst
-		}
-		m := newMessage(e, dom, settings, flow.IPFIX, received)
-		m.exportMs = int64(be.Uint32(datagram[4:])) * 1000
-		sequence := be.Uint32(datagram[8:])
-		if length > len(datagram) {
-			m.malformed++
-			m.unreadable = true
-			length = len(datagram)
-		}
-		e.offsets.add(m.receivedMs - m.exportMs)
-		dst = d.readMessage(dst, &m, datagram[ipfixHeader:length])
-		records := uint32(m.records)
-		if m.unreadable {
-			records = unknownCount
-		}
-		d.lost(e, ledger.LostRecords, dom.sequence.observe(sequence, records, m.receivedMs))
-		if datagram = datagram[length:]; len(datagram) == 0 || allZero(datagram) {
-			return dst
-		}
+	if len(datagram) < ipfixHeader || be.Uint16(datagram[2:]) < ipfixHeader {
+		d.count(from, received, ledger.Malformed, 1)
+		return dst
 	}
-	d.count(from, received, ledger.Malformed, 1)
+	settings := d.settings(from)
+	e, dom := d.domainFor(from, domainKey{version: flow.IPFIX, id: be.Uint32(datagram[12:])}, settings, received)
+	if dom == nil {
+		return dst
+	}
+	m := newMessage(e, dom, settings, flow.IPFIX, received)
+	m.exportMs = int64(be.Uint32(datagram[4:])) * 1000
+	sequence, length := be.Uint32(datagram[8:]), int(be.Uint16(datagram[2:]))
+	switch {
+	case length > len(datagram):
+		m.malformed++
+		m.unreadable = true
+		length = len(datagram)
+	case !allZero(datagram[length:]):
+		m.malformed++
+	}
+	e.offsets.add(m.receivedMs - m.exportMs)
+	dst = d.readMessage(dst, &m, datagram[ipfixHeader:length])
+	records := uint32(m.records)
+	if m.unreadable {
+		records = unknownCount
+	}
+	d.lost(e, ledger.LostRecords, dom.sequence.observe(sequence, records, m.receivedMs))
 	return dst
 }
 
@@ -88,6 +85,7 @@ func (d *Decoder) readMessage(dst []flow.Record, m *message, sets []byte) []flow
 
 // readSets walks the sets. A fault ends the walk; what came before it counts.
 func (d *Decoder) readSets(dst []flow.Record, m *message, sets []byte) []flow.Record {
+	looked := false
 	for len(sets) >= setHeader {
 		id, length := binary.BigEndian.Uint16(sets), int(binary.BigEndian.Uint16(sets[2:]))
 		if length < setHeader {
@@ -101,6 +99,10 @@ func (d *Decoder) readSets(dst []flow.Record, m *message, sets []byte) []flow.Re
 			m.malformed++
 			m.unreadable = true
 			length = len(sets)
+		}
+		if id >= 256 && !looked {
+			looked = true
+			d.readOptionsAhead(m, sets[length:])
 		}
 		dst = d.readSet(dst, m, id, sets[setHeader:length])
 		sets = sets[length:]
@@ -128,6 +130,22 @@ func (d *Decoder) readSet(dst []flow.Record, m *message, id uint16, body []byte)
 		return d.readData(dst, m, t, body)
 	}
 	return dst
+}
+
+// readOptionsAhead reads the options data further on in the message before its
+// flows are read: the sampling it tells holds for them too, wherever it stands.
+func (d *Decoder) readOptionsAhead(m *message, sets []byte) {
+	ahead := *m
+	for len(sets) >= setHeader {
+		id, length := binary.BigEndian.Uint16(sets), int(binary.BigEndian.Uint16(sets[2:]))
+		if length < setHeader || length > len(sets) {
+			return
+		}
+		if t := m.domain.templates[id]; t != nil && t.options {
+			d.readData(nil, &ahead, t, sets[setHeader:length])
+		}
+		sets = sets[length:]
+	}
 }
 
 // readData reads the records of a data set; what is left after the last whole

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/flattraffic/flattraffic/flow"
 )
@@ -28,7 +29,7 @@ func (d *Decoder) produce(dst []flow.Record, f *fields, m *message) []flow.Recor
 		SrcPort: f.srcPort, DstPort: f.dstPort,
 		SamplingRate: sampling.shown(),
 	}
-	f.fillEnds(&r)
+	f.fillEnds(&r, m.exporter)
 	f.fillLink(&r)
 	f.fillICMP(&r)
 
@@ -110,18 +111,58 @@ func choose(delta, out, total uint64, has, isDelta, isTotal present, sumOut bool
 	return delta, true
 }
 
-// fillEnds sets the addresses. A destination that the exporter translates is
-// the translated one: of inbound traffic that is the host in the local network.
-// A source stays what it was before translation, for the same reason.
-func (f *fields) fillEnds(r *flow.Record) {
+// fillEnds sets the addresses. Of inbound traffic whose destination is
+// translated, the translated one is the host in the local network. A source
+// stays what it was before translation, for the same reason.
+func (f *fields) fillEnds(r *flow.Record, e *exporter) {
 	r.Src = firstAddress(f.src, f.srcPrefix)
 	r.Dst = firstAddress(f.dst, f.dstPrefix)
-	if f.postDst.IsValid() && !f.postDst.IsUnspecified() && f.postDst != r.Dst {
-		r.Dst = f.postDst
-		if f.postDstPort != 0 {
-			r.DstPort = f.postDstPort
-		}
+	if f.postSrc.IsValid() && !f.postSrc.IsUnspecified() && f.postSrc != r.Src {
+		e.outside.add(f.postSrc)
 	}
+	if !f.postDst.IsValid() || f.postDst.IsUnspecified() || f.postDst == r.Dst || !f.translatesIn(r.Dst, &e.outside) {
+		return
+	}
+	r.Dst = f.postDst
+	if f.postDstPort != 0 {
+		r.DstPort = f.postDstPort
+	}
+}
+
+// translatesIn reports whether the post-NAT destination is the inner one.
+// FortiGate gives for answers the host as destination and the outside address
+// as post-NAT one, the other way round than MikroTik. Addresses that sources
+// are translated to are outside ones; before any is known a private address is
+// more likely inside than a public one, and of two private ones the post-NAT
+// one, unless zeros show FortiGate's manner.
+func (f *fields) translatesIn(dst netip.Addr, outside *outside) bool {
+	switch {
+	case outside.has(f.postDst):
+		return false
+	case outside.has(dst):
+		return true
+	case !dst.IsPrivate():
+		return true
+	case !f.postDst.IsPrivate():
+		return false
+	}
+	return !f.postSrc.IsValid() || !f.postSrc.IsUnspecified()
+}
+
+// outside holds the last addresses that an exporter translated sources to.
+type outside struct {
+	recent [16]netip.Addr
+	next   int
+}
+
+func (o *outside) has(a netip.Addr) bool { return slices.Contains(o.recent[:], a) }
+
+func (o *outside) add(a netip.Addr) {
+	if o.has(a) {
+		return
+	}
+	o.recent[o.next] = a
+	o.next = (o.next + 1) % len(o.recent)
 }
 
 // firstAddress returns the first address that says something, else ::. Records

@@ -63,6 +63,8 @@ func rateValue(n uint64, v []byte) uint64 {
 
 // rate returns the sampling rate that a record or options record itself states.
 // Elements 305 and 306 are "take N packets, skip M"; 309 and 310 "N out of M".
+// A 305 alone is the rate where nothing better is said: Cisco sends one of 1
+// beside 309 and 310.
 func (f *fields) rate() rate {
 	if f.has&hasSampling == 0 {
 		return rate{}
@@ -70,14 +72,14 @@ func (f *fields) rate() rate {
 	switch {
 	case f.packetInterval != 0 && f.packetSpace != 0:
 		return newRate(f.packetInterval+f.packetSpace, f.packetInterval)
-	case f.packetInterval != 0:
-		return newRate(f.packetInterval, 1)
 	case f.sampleSize != 0 && f.population != 0:
 		return newRate(f.population, f.sampleSize)
 	case f.randomInterval != 0:
 		return newRate(f.randomInterval, 1)
 	case f.samplingInterval != 0:
 		return newRate(f.samplingInterval, 1)
+	case f.packetInterval != 0:
+		return newRate(f.packetInterval, 1)
 	}
 	return rate{}
 }
@@ -106,18 +108,26 @@ func (s *samplers) learn(f *fields) bool {
 	}
 	switch {
 	case f.has&hasSamplerID != 0:
-		if s.byID == nil {
-			s.byID = map[uint64]rate{}
-		}
-		return store(s.byID, f.samplerID, r)
+		return s.keepID(f.samplerID, r)
 	case f.has&hasScopeIf != 0:
-		if s.byIf == nil {
-			s.byIf = map[uint32]rate{}
-		}
-		return store(s.byIf, f.scopeIf, r)
+		return s.keepInterface(f.scopeIf, r)
 	}
 	s.plain = r
 	return true
+}
+
+func (s *samplers) keepID(id uint64, r rate) bool {
+	if s.byID == nil {
+		s.byID = map[uint64]rate{}
+	}
+	return store(s.byID, id, r)
+}
+
+func (s *samplers) keepInterface(index uint32, r rate) bool {
+	if s.byIf == nil {
+		s.byIf = map[uint32]rate{}
+	}
+	return store(s.byIf, index, r)
 }
 
 func store[K comparable](m map[K]rate, key K, r rate) bool {

@@ -49,8 +49,9 @@ func newTemplate(version flow.Origin, raw []netflow.Field, scopes int, options b
 		return nil
 	}
 	offset := 0
+	system := version == flow.NetFlow9 && slices.ContainsFunc(raw[:scopes], func(f netflow.Field) bool { return f.Type == scopeSystem })
 	for i, f := range raw {
-		s := step{op: opOfField(version, f, options, i < scopes), offset: uint16(offset), length: f.Length}
+		s := step{op: opOfField(version, f, options, scopes > i, system), offset: uint16(offset), length: f.Length}
 		if !s.op.fits(f.Length) || (f.Length == variableLength && !t.variable) {
 			s.op = opSkip
 		}
@@ -63,12 +64,19 @@ func newTemplate(version flow.Origin, raw []netflow.Field, scopes int, options b
 	return t
 }
 
-// opOfField gives the meaning of a field. Scopes of NetFlow v9 have numbers of
-// their own (RFC 3954 §6.1), of which only the interface matters. In options
-// the interface of IPFIX is a scope too.
-func opOfField(version flow.Origin, f netflow.Field, options, scope bool) op {
+// Scopes of NetFlow v9 that matter; they have numbers of their own (RFC 3954
+// §6.1).
+const (
+	scopeSystem    = 1
+	scopeInterface = 2
+)
+
+// opOfField gives the meaning of a field. Options whose scope is the interface
+// hold for that one, unless the system is their scope too. In options the
+// interface of IPFIX is a scope.
+func opOfField(version flow.Origin, f netflow.Field, options, scope, system bool) op {
 	if scope && version == flow.NetFlow9 {
-		if f.Type == 2 {
+		if f.Type == scopeInterface && !system {
 			return opScopeIf
 		}
 		return opSkip
