@@ -9,11 +9,11 @@ WITH
     intDiv(u.packets, span_ms) * (until_ms - before_ms) + intDiv(u.packets % span_ms * until_ms, span_ms) - intDiv(u.packets % span_ms * before_ms, span_ms) AS pkts
 SELECT
     u.peer,
-    sumIf(octets, u.direction = 'received'),
-    sumIf(octets, u.direction = 'sent'),
-    sumIf(octets, u.direction = 'internal'),
-    sumIf(octets, u.direction = 'unmatched'),
-    sum(pkts),
+    sumIf(toUInt64(octets), u.direction = 'received'),
+    sumIf(toUInt64(octets), u.direction = 'sent'),
+    sumIf(toUInt64(octets), u.direction = 'internal'),
+    sumIf(toUInt64(octets), u.direction = 'unmatched'),
+    sum(toUInt64(pkts)),
     countIf(quarter = first_quarter)
 FROM flows AS u
 ARRAY JOIN range(greatest(first_quarter, intDiv({start:UInt32}, 900)), least(last_quarter + 1, intDiv({end:UInt32}, 900))) AS quarter
