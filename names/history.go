@@ -41,6 +41,9 @@ func (n *Names) During(ctx context.Context, from, to time.Time, addrs []netip.Ad
 	if len(addrs) == 0 {
 		return map[netip.Addr]Seen{}, nil
 	}
+	if err := n.loadOwn(ctx); err != nil { // Run may not be running: the terminal asks, too.
+		return nil, err
+	}
 	out, err := n.store.during(ctx, from, to, addrs)
 	if err != nil {
 		return nil, fmt.Errorf("names from %s to %s: %w", from, to, err)

@@ -16,8 +16,8 @@ func TestMain(m *testing.M) { clickhousetest.Main(m) }
 
 func database(t *testing.T) driver.Conn {
 	t.Helper()
-	conn, _ := clickhousetest.Database(t)
-	if err := schema.Apply(t.Context(), conn, schema.Options{Zone: "Asia/Kathmandu"}); err != nil {
+	conn, dsn := clickhousetest.Database(t)
+	if err := schema.Apply(t.Context(), conn, schema.Options{DSN: dsn, Zone: "Asia/Kathmandu"}); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -94,9 +94,6 @@ func TestNamesOverTime(t *testing.T) {
 		('::ffff:192.168.1.21', 'dns',  'tv.lan',  '2026-10-01 00:00:00', '2026-11-20 00:00:00'),
 		('::ffff:192.168.1.22', 'own',  'Door',    '2026-10-01 00:00:00', '2026-10-01 00:00:00')`)
 	n := New(Config{}, conn, zone{}.serve(t), time.Now, quiet())
-	if err := n.loadOwn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	nas, tv, door := netip.MustParseAddr("192.168.1.20"), netip.MustParseAddr("192.168.1.21"), netip.MustParseAddr("192.168.1.22")
 	day := func(month time.Month, d int) time.Time { return time.Date(2026, month, d, 0, 0, 0, 0, time.UTC) }
 
