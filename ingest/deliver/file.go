@@ -1,0 +1,128 @@
+package deliver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/netip"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/google/uuid"
+)
+
+// A spool file is one line of JSON, the header, and one block in ClickHouse's
+// Native format within ClickHouse's LZ4 frame. The block names its columns and
+// their types, so that a file can be read by another version of the program.
+
+// fileFormat is the version of the layout.
+const fileFormat = 1
+
+// maxHeader bounds the header line, in bytes: maxSources entries take about
+// 16 kB.
+const maxHeader = 64 << 10
+
+// header describes a spool file.
+type header struct {
+	Format   int                `json:"flattraffic_batch"`
+	ID       uuid.UUID          `json:"id"`
+	Table    string             `json:"table"`
+	Rows     int                `json:"rows"`
+	FromMs   int64              `json:"from_ms"`
+	ToMs     int64              `json:"to_ms"`
+	Sources  map[netip.Addr]int `json:"sources,omitempty"`
+	Size     int                `json:"size"`   // bytes after the header line
+	Checksum uint32             `json:"crc32c"` // of those bytes
+}
+
+// errCorrupt is the cause of every error about a file's content.
+var errCorrupt = errors.New("not a whole batch file")
+
+// castagnoli is the polynomial of the checksum.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// encoder turns batches into files. It keeps its buffers and is for one
+// goroutine.
+type encoder struct {
+	block    proto.Buffer
+	compress *compress.Writer
+	file     bytes.Buffer
+}
+
+func newEncoder() *encoder {
+	return &encoder{compress: compress.NewWriter(0, compress.LZ4)}
+}
+
+// encode returns the file of a batch. The bytes are valid until the next call.
+func (e *encoder) encode(b *batch) ([]byte, error) {
+	e.block.Reset()
+	block := proto.Block{Columns: len(b.input), Rows: b.rows}
+	if err := block.EncodeRawBlock(&e.block, proto.Version, b.input); err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	if err := e.compress.Compress(e.block.Buf); err != nil {
+		return nil, fmt.Errorf("compress batch: %w", err)
+	}
+	body := e.compress.Data
+	line, err := json.Marshal(header{
+		Format: fileFormat, ID: b.id, Table: b.table, Rows: b.rows, FromMs: b.fromMs, ToMs: b.toMs, Sources: b.sources,
+		Size: len(body), Checksum: crc32.Checksum(body, castagnoli),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode header: %w", err)
+	}
+	e.file.Reset()
+	e.file.Write(line)
+	e.file.WriteByte('\n')
+	e.file.Write(body)
+	return e.file.Bytes(), nil
+}
+
+// splitHeader reads the header of a file and returns what follows it.
+func splitHeader(file []byte) (header, []byte, error) {
+	var h header
+	end := bytes.IndexByte(file[:min(len(file), maxHeader)], '\n')
+	if end < 0 {
+		return h, nil, fmt.Errorf("%w: no header", errCorrupt)
+	}
+	if err := json.Unmarshal(file[:end], &h); err != nil {
+		return h, nil, fmt.Errorf("%w: header: %w", errCorrupt, err)
+	}
+	if h.Format != fileFormat || h.Table == "" || h.Rows <= 0 || h.ID == uuid.Nil {
+		return h, nil, fmt.Errorf("%w: header says format %d, table %q, %d rows", errCorrupt, h.Format, h.Table, h.Rows)
+	}
+	return h, file[end+1:], nil
+}
+
+// decode reads a whole file back into a batch.
+func decode(file []byte) (*batch, error) {
+	h, body, err := splitHeader(file)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) != h.Size || crc32.Checksum(body, castagnoli) != h.Checksum {
+		return nil, fmt.Errorf("%w: %d bytes of %d, or a wrong checksum", errCorrupt, len(body), h.Size)
+	}
+	var (
+		columns proto.Results
+		block   proto.Block
+	)
+	if err := block.DecodeRawBlock(proto.NewReader(compress.NewReader(bytes.NewReader(body))), proto.Version, columns.Auto()); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+	}
+	if block.Rows != h.Rows {
+		return nil, fmt.Errorf("%w: %d rows of %d", errCorrupt, block.Rows, h.Rows)
+	}
+	b := &batch{id: h.ID, table: h.Table, rows: h.Rows, fromMs: h.FromMs, toMs: h.ToMs, sources: h.Sources}
+	for _, c := range columns {
+		column, ok := c.Data.(proto.ColInput)
+		if !ok {
+			return nil, fmt.Errorf("%w: column %s cannot be sent", errCorrupt, c.Name)
+		}
+		b.input = append(b.input, proto.InputColumn{Name: c.Name, Data: column})
+	}
+	return b, nil
+}

@@ -1,0 +1,243 @@
+package deliver_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+
+	"github.com/flattraffic/flattraffic/clickhouse"
+	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
+	"github.com/flattraffic/flattraffic/ingest/deliver"
+)
+
+// cutter stands between a Deliverer and ClickHouse. While armed it lets an
+// insert through but not its acknowledgement: it waits until ClickHouse has
+// done its work, calls done, and cuts the connection.
+type cutter struct {
+	addr  string
+	armed atomic.Int32 // acknowledgements to withhold
+	done  func()
+}
+
+func newCutter(t *testing.T, target string) *cutter {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	c := &cutter{addr: listener.Addr().String(), done: func() {}}
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", target)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go c.pipe(client, server)
+		}
+	}()
+	return c
+}
+
+func (c *cutter) pipe(client, server net.Conn) {
+	defer client.Close()
+	defer server.Close()
+	var sent atomic.Int64
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := client.Read(buf)
+			if err != nil {
+				return
+			}
+			if _, err := server.Write(buf[:n]); err != nil {
+				return
+			}
+			sent.Add(int64(n))
+		}
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(buf)
+		if err != nil {
+			return
+		}
+		// The block of rows is far longer than anything sent before it.
+		if sent.Load() > 20_000 && c.armed.Load() > 0 {
+			c.armed.Add(-1)
+			time.Sleep(500 * time.Millisecond)
+			c.done()
+			return
+		}
+		if _, err := client.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// through dials a database by way of a cutter.
+func through(t *testing.T, dsn string) (*cutter, deliver.DialFunc) {
+	t.Helper()
+	opts, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCutter(t, opts.Addr[0])
+	return c, func(ctx context.Context) (*ch.Client, error) {
+		return ch.Dial(ctx, ch.Options{
+			Address: c.addr, Database: opts.Auth.Database, User: opts.Auth.Username, Password: opts.Auth.Password,
+			Compression: ch.CompressionLZ4, ReadTimeout: 10 * time.Second,
+		})
+	}
+}
+
+// A batch whose acknowledgement is lost is sent again and counts once; the
+// rollups are brought in line for just the time it touches.
+func TestLostAcknowledgementCountsOnce(t *testing.T) {
+	conn, dsn := clickhousetest.Database(t)
+	migrate(t, conn, dsn)
+	cut, dial := through(t, dsn)
+	cut.armed.Store(2) // the repeat's acknowledgement is lost too
+	h := run(t, deliver.Config{}, deliver.Deps{Dial: dial})
+	r := rand.New(rand.NewPCG(11, 12))
+	var want sums
+	at := newYear.Add(48 * time.Hour)
+	for range 3 {
+		rows := randomRows(t, r, 2000, at)
+		want.add(rows)
+		h.Append(rows)
+	}
+	waitFor(t, "all batches", func() bool { return h.Health().SpoolBatches == 0 && len(h.reconciliations()) > 0 })
+	h.stop()
+	check(t, conn, want)
+	if got := cut.armed.Load(); got != 0 {
+		t.Errorf("%d acknowledgements were not withheld", got)
+	}
+	for _, span := range h.reconciliations() {
+		if span[0].Before(at.Add(-4*time.Hour)) || span[1].After(at.Add(time.Minute)) || !span[0].Before(span[1]) {
+			t.Errorf("reconciled %s to %s, want the batch's time only", span[0], span[1])
+		}
+	}
+	noRepairTables(t, conn)
+}
+
+// The engine may skip a repeated batch it never stored (its deduplication log
+// is written before the part). The rows are put back into flows without
+// passing the views again.
+func TestSwallowedBatchIsPutBack(t *testing.T) {
+	conn, dsn := clickhousetest.Database(t)
+	migrate(t, conn, dsn)
+	cut, dial := through(t, dsn)
+	r := rand.New(rand.NewPCG(13, 14))
+	at := newYear.Add(48 * time.Hour)
+	h := run(t, deliver.Config{}, deliver.Deps{Dial: dial})
+	before := randomRows(t, r, 300, at)
+	h.Append(before)
+	waitFor(t, "a first batch", func() bool { return h.Health().SpoolBatches == 0 && count(t, conn, "flows") == 300 })
+
+	// A deleted row stays in the deduplication log: from outside that is a batch
+	// the table believes to have.
+	lost := randomRows(t, r, 2000, at.Add(time.Hour))
+	cut.done = func() {
+		err := conn.Exec(context.WithoutCancel(t.Context()), "ALTER TABLE flows DELETE WHERE received_at = toDateTime("+
+			timestamp(at.Add(time.Hour))+") SETTINGS mutations_sync = 2")
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	cut.armed.Store(1)
+	h.Append(lost)
+	waitFor(t, "the batch to be settled", func() bool { return len(h.reconciliations()) == 1 && h.Health().SpoolBatches == 0 })
+	after := randomRows(t, r, 300, at)
+	h.Append(after)
+	h.stop()
+	var want sums
+	for _, rows := range [][]deliver.Row{before, lost, after} {
+		want.add(rows)
+	}
+	check(t, conn, want)
+	noRepairTables(t, conn)
+}
+
+// What an earlier process sent without an answer is settled by the next one.
+func TestDoubtOutlivesARestart(t *testing.T) {
+	conn, dsn := clickhousetest.Database(t)
+	migrate(t, conn, dsn)
+	cut, dial := through(t, dsn)
+	cfg := deliver.Config{Dir: t.TempDir()}
+	r := rand.New(rand.NewPCG(15, 16))
+	rows := randomRows(t, r, 2000, newYear.Add(48*time.Hour))
+	var want sums
+	want.add(rows)
+
+	cut.armed.Store(1000)
+	first := run(t, cfg, deliver.Deps{Dial: dial})
+	first.Append(rows)
+	waitFor(t, "the batch to be sent", func() bool { return !first.Health().AwaySince.IsZero() })
+	first.stop()
+	if got := len(spoolFiles(t, cfg.Dir, ".sent")); got != 1 {
+		t.Fatalf("got %d batches in doubt, want 1", got)
+	}
+
+	cut.armed.Store(0)
+	second := run(t, cfg, deliver.Deps{Dial: dial})
+	waitFor(t, "the batch to be settled", func() bool { return second.Health().SpoolBatches == 0 })
+	second.stop()
+	if got := len(second.reconciliations()); got != 1 {
+		t.Errorf("got %d reconciliations, want 1", got)
+	}
+	check(t, conn, want)
+	noRepairTables(t, conn)
+}
+
+// ClickHouse is killed again and again while flows arrive.
+func TestKilledClickHouse(t *testing.T) {
+	engine := clickhousetest.Engine(t)
+	conn, dsn := engine.Database(t)
+	migrate(t, conn, dsn)
+	dial, err := deliver.Dialer(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := run(t, deliver.Config{FlushInterval: 100 * time.Millisecond}, deliver.Deps{Dial: dial})
+	r := rand.New(rand.NewPCG(17, 18))
+	batches := make([][]deliver.Row, 20)
+	for i := range batches {
+		batches[i] = randomRows(t, r, 500, newYear.Add(48*time.Hour))
+	}
+	var want sums
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			h.Append(batches[i%len(batches)])
+			want.add(batches[i%len(batches)])
+		}
+	}()
+	for range 5 {
+		time.Sleep(time.Duration(300+r.IntN(500)) * time.Millisecond)
+		engine.Kill9(t)
+	}
+	time.Sleep(200 * time.Millisecond)
+	close(stop)
+	<-ended
+	waitFor(t, "the spool to drain", func() bool { return h.Health().SpoolBatches == 0 })
+	h.stop()
+	check(t, conn, want)
+	t.Logf("%d records, %d kills, %d reconciliations", want.Rows, 5, len(h.reconciliations()))
+}
