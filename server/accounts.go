@@ -77,8 +77,11 @@ type Accounts struct {
 	mu      sync.Mutex
 	known   accountSet
 	read    time.Time
-	applied bool // preset is in the table
-	work    chan struct{}
+	failure error     // of the last reading
+	failed  time.Time // when
+	applied bool      // preset is in the table
+
+	work chan struct{}
 }
 
 // accountSet is all accounts by name.
@@ -104,23 +107,32 @@ func NewAccounts(conn driver.Conn) *Accounts {
 	return &Accounts{conn: conn, work: make(chan struct{}, 2)}
 }
 
-// accountsFresh is how long accounts read are taken as current.
-const accountsFresh = 2 * time.Second
+// How long accounts read are taken as current, and a failure as lasting.
+const (
+	accountsFresh  = 2 * time.Second
+	accountsFailed = time.Second
+)
 
-// current returns the accounts, at most two seconds old.
+// current returns the accounts, at most two seconds old. While the database
+// hangs one request at a time waits for it; those behind it share its failure.
 func (s *Accounts) current(ctx context.Context) (accountSet, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known != nil && time.Since(s.read) < accountsFresh {
+	switch {
+	case s.known != nil && time.Since(s.read) < accountsFresh:
 		return s.known, nil
+	case s.failure != nil && time.Since(s.failed) < accountsFailed:
+		return nil, s.failure
 	}
-	if err := s.load(ctx); err != nil {
-		return nil, err
+	// One client that leaves must not be the failure of the others.
+	ctx = context.WithoutCancel(ctx)
+	s.failure = s.load(ctx)
+	if s.failure == nil && s.preset != "" && !s.applied {
+		s.failure = s.applyPreset(ctx)
 	}
-	if s.preset != "" && !s.applied {
-		if err := s.applyPreset(ctx); err != nil {
-			return nil, err
-		}
+	if s.failure != nil {
+		s.failed = time.Now()
+		return nil, s.failure
 	}
 	return s.known, nil
 }
@@ -281,27 +293,40 @@ func (s *Accounts) hash(ctx context.Context, password string) (string, error) {
 // matches reports whether the password is the one of the hash. A hash that was
 // not written by us matches nothing.
 func (s *Accounts) matches(hash, password string) bool {
-	parts := strings.Split(hash, "$")
-	if len(parts) != 6 || parts[1] != "argon2id" || len(password) > maxPassword {
+	h, ok := parseHash(hash)
+	if !ok || len(password) > maxPassword {
 		return false
+	}
+	got := argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.threads, uint32(len(h.key)))
+	return subtle.ConstantTimeCompare(got, h.key) == 1
+}
+
+// parsedHash is an encoded hash in parts.
+type parsedHash struct {
+	memory, passes uint32 // KiB, rounds
+	threads        uint8
+	salt, key      []byte
+}
+
+// parseHash reads an encoded hash. Parameters that would take too much memory
+// or time are refused.
+func parseHash(text string) (h parsedHash, ok bool) {
+	parts := strings.Split(text, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" {
+		return h, false
 	}
 	var version int
-	var memory, passes uint32
-	var threads uint8
 	if _, err := fmt.Sscanf(parts[2], "v=%d", &version); err != nil || version != argon2.Version {
-		return false
+		return h, false
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &threads); err != nil {
-		return false
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.threads); err != nil {
+		return h, false
 	}
-	if memory > 1<<18 || passes == 0 || passes > 16 || threads == 0 {
-		return false
+	if h.memory > 1<<18 || h.passes == 0 || h.passes > 16 || h.threads == 0 {
+		return h, false
 	}
-	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
-	want, err2 := base64.RawStdEncoding.DecodeString(parts[5])
-	if err1 != nil || err2 != nil || len(want) < 16 {
-		return false
-	}
-	got := argon2.IDKey([]byte(password), salt, passes, memory, threads, uint32(len(want)))
-	return subtle.ConstantTimeCompare(got, want) == 1
+	var err1, err2 error
+	h.salt, err1 = base64.RawStdEncoding.DecodeString(parts[4])
+	h.key, err2 = base64.RawStdEncoding.DecodeString(parts[5])
+	return h, err1 == nil && err2 == nil && len(h.key) >= 16
 }

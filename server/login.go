@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -86,7 +87,12 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 // parseForm reads a posted form; one that is too large or broken is the
 // sender's error.
 func parseForm(r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
+	err := r.ParseForm()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The form is larger than any of ours. Nothing was changed."}
+	case err != nil:
 		return &Problem{Status: http.StatusBadRequest, Detail: "The form did not arrive whole. Go back and send it again."}
 	}
 	return nil

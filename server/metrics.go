@@ -54,11 +54,17 @@ func (m *metrics) observe(next http.Handler) http.Handler {
 }
 
 // serveMetrics answers Prometheus: on this machine, to who is logged in, or to
-// everyone when so configured.
+// everyone when so configured. Only the login needs the database.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
-	if v := visitorOf(r); !s.cfg.PublicMetrics && !v.Local && v.Account == "" {
-		return &Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine and for who is logged in. Allow others with --public-metrics."}
+	if !s.cfg.PublicMetrics && !local(r) {
+		v, _, err := s.visitor(r)
+		if err != nil {
+			return err
+		}
+		if v.Account == "" {
+			return &Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine and for who is logged in. Allow others with --public-metrics."}
+		}
 	}
-	promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
+	promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	return nil
 }

@@ -81,7 +81,7 @@ func (s *Server) refuseCrossOrigin(next http.Handler) http.Handler {
 }
 
 // maxBody is more than any form of ours needs, in bytes.
-const maxBody = 64 << 10
+const maxBody = 256 << 10
 
 func limitBody(next http.Handler) http.Handler {
 	return http.MaxBytesHandler(next, maxBody)

@@ -147,9 +147,14 @@ func (s *Server) Run(ctx context.Context) error {
 // Serve is Run on a listener of the caller's, which it closes.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs, stopJobs := context.WithCancel(ctx)
-	defer s.zone.wait()
-	defer stopJobs()
 	s.zone.attach(jobs)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watchZone(jobs) })
+	defer func() {
+		stopJobs()
+		watching.Wait()
+		s.zone.wait()
+	}()
 	hs := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -188,11 +193,11 @@ func (s *Server) routes() http.Handler {
 
 	r.Get("/healthz", s.handle(s.healthz))
 	r.Get("/readyz", s.handle(s.readyz))
+	s.get(r, "/metrics", s.serveMetrics)
 	s.get(r, "/static/*", s.pages.serveStatic)
 
 	r.Group(func(r chi.Router) {
 		r.Use(compress, s.deadline, s.identify)
-		s.get(r, "/metrics", s.serveMetrics)
 		s.loginRoutes(r)
 		s.welcomeRoutes(r)
 		r.Group(func(r chi.Router) {

@@ -58,7 +58,7 @@ func planForm(p billing.Plan, only bool) PlanForm {
 }
 
 func (s *Server) planPage(w http.ResponseWriter, r *http.Request, settings *site.Settings, form PlanForm) error {
-	page := PlanPage{SettingsBase: s.settingsBase(r, "plan", "Plan", form.Errors), Zone: s.zone.now()}
+	page := PlanPage{SettingsBase: s.settingsBase(r, "plan", "Plan", form.Errors), Zone: s.zoneNow(r.Context())}
 	s.completePlanForm(r.Context(), &form, settings)
 	form.Action, form.Save = "/settings/plan", "Save the plan"
 	page.Plan = form

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -40,10 +41,12 @@ type WelcomePage struct {
 	Errors    site.FieldErrors // password
 	Plan      PlanForm         // plan
 	Collector string           // router: the address to send to
+	Target    string           // with the port for NetFlow
 	Others    []netip.Addr     // more addresses of this machine
 	NetFlow   string           // ports
 	SFlow     string
 	Sources   []WelcomeSource
+	Recipe    string         // the router whose recipe is open
 	Networks  []site.Network // networks
 	Found     []FoundRange
 	Unmatched []FoundRange
@@ -278,10 +281,17 @@ func (s *Server) welcomeRouter(w http.ResponseWriter, r *http.Request) error {
 	if list := s.collectorAddresses(r); len(list) > 0 {
 		page.Collector, page.Others = list[0].String(), list[1:]
 	}
+	page.Target = net.JoinHostPort(page.Collector, page.NetFlow)
 	for _, src := range sources {
 		page.Sources = append(page.Sources, WelcomeSource{Flows: grouped(src.Flows) + " flows", Address: src.Address.String()})
 	}
-	w.Header().Set("Refresh", "3") // The figure lives without a script.
+	// The figure lives without a script, more slowly while a recipe is read.
+	page.Recipe = r.URL.Query().Get("recipe")
+	refresh := "3"
+	if page.Recipe != "" {
+		refresh = "15"
+	}
+	w.Header().Set("Refresh", refresh)
 	return s.render(w, r, http.StatusOK, "welcome", page)
 }
 

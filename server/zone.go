@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
+
+	"github.com/flattraffic/flattraffic/schema"
 )
 
 // zoneJob re-cuts the daily tables for another time zone behind the pages'
@@ -27,6 +30,8 @@ type zoneState struct {
 	Percent int
 	Failed  bool
 	Done    bool
+
+	ended time.Time
 }
 
 func newZoneJob(change func(context.Context, string, func(float64)) error, log *slog.Logger) *zoneJob {
@@ -80,7 +85,7 @@ func (j *zoneJob) run() {
 			j.log.Info("days re-cut for the new time zone", "zone", zone)
 		}
 		j.mu.Lock()
-		j.state = zoneState{Zone: zone, Failed: err != nil, Done: err == nil, Percent: 100}
+		j.state = zoneState{Zone: zone, Failed: err != nil, Done: err == nil, Percent: 100, ended: time.Now()}
 		j.mu.Unlock()
 	}
 }
@@ -91,9 +96,61 @@ func (j *zoneJob) progress(done float64) {
 	j.state.Percent = int(100 * min(max(done, 0), 1))
 }
 
-// now returns the state of the newest re-cut.
+// now returns the state of the newest re-cut; success is told for ten minutes.
 func (j *zoneJob) now() zoneState {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.state.Done && time.Since(j.state.ended) > 10*time.Minute {
+		return zoneState{}
+	}
 	return j.state
+}
+
+// watchZone starts a re-cut when the days are of another zone than the plan's:
+// after a restart in the middle of one, or when the settings were changed by
+// another program. One that did not succeed is tried again an hour later.
+func (s *Server) watchZone(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	var tried time.Time
+	for {
+		if zone, differs := s.zoneDiffers(ctx); differs && time.Since(tried) > time.Hour {
+			tried = time.Now()
+			s.zone.start(zone)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// zoneDiffers returns the zone the days should be of, and whether they are of
+// another one. While a re-cut runs, or the database does not answer, they are
+// not known to be.
+func (s *Server) zoneDiffers(ctx context.Context) (zone string, differs bool) {
+	if s.zone.now().Running {
+		return "", false
+	}
+	settings, err := s.settings(ctx)
+	if err != nil {
+		return "", false
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	is, err := schema.Zone(ctx, s.conn)
+	return settings.DayZone(), err == nil && is != settings.DayZone()
+}
+
+// zoneNow is what pages say about the days' zone.
+func (s *Server) zoneNow(ctx context.Context) zoneState {
+	state := s.zone.now()
+	if state.Zone != "" {
+		return state
+	}
+	if zone, differs := s.zoneDiffers(ctx); differs {
+		return zoneState{Zone: zone, Failed: true}
+	}
+	return state
 }
