@@ -37,6 +37,9 @@ const (
 	downLimit = 2 * time.Minute
 	// listLimit is how many stretches of time a note names.
 	listLimit = 3
+	// noteLimit is how many notes there are; a flood of forged exporters must
+	// not make the page long.
+	noteLimit = 16
 )
 
 // tally is what the ledger counted over a span.
@@ -123,6 +126,10 @@ func (q *question) completeness(ctx context.Context, total Counters) (Completene
 	if err := q.noteSampling(ctx, w, t); err != nil {
 		return Completeness{}, err
 	}
+	if more := len(t.notes) - noteLimit; more > 0 {
+		t.notes = t.notes[:noteLimit]
+		t.note("There are %d more remarks like these; the page Status shows each exporter.", more)
+	}
 	c := Completeness{Notes: append(append([]string{}, q.notes...), t.notes...)}
 	switch all := t.records + t.lost; {
 	case all > 0:
@@ -208,6 +215,9 @@ func (t *tally) estimate(event string) float64 {
 // that are missing.
 func (t *tally) noteDoubts() {
 	for _, x := range t.exporters() {
+		if t.count(x, eventRecords) == 0 { // a stranger; the page Status shows it
+			continue
+		}
 		if n := t.count(x, eventTimeFixed); n > 0 {
 			t.note("%s of %s had times that cannot be right and are booked when they arrived. Set its clock (NTP).", plural(n, "record"), x)
 		}
