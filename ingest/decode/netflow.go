@@ -153,20 +153,13 @@ func (d *Decoder) readOptionsAhead(m *message, sets []byte) {
 func (d *Decoder) readData(dst []flow.Record, m *message, t *template, body []byte) []flow.Record {
 	f := &d.fields
 	for len(body) >= t.size {
-		*f = fields{}
-		size := t.size
-		if t.variable {
-			if size = f.walk(t, body); size < 0 {
-				if !allZero(body) {
-					m.malformed++
-					m.unreadable = true
-				}
-				return dst
+		size := t.read(f, body)
+		if size < 0 {
+			if !allZero(body) {
+				m.malformed++
+				m.unreadable = true
 			}
-		} else {
-			for _, s := range t.steps {
-				f.set(s.op, body[s.offset:int(s.offset)+int(s.length)])
-			}
+			return dst
 		}
 		body = body[size:]
 		m.records++
@@ -177,6 +170,19 @@ func (d *Decoder) readData(dst []flow.Record, m *message, t *template, body []by
 		dst = d.produce(dst, f, m)
 	}
 	return dst
+}
+
+// read reads the record at the start of body, which holds at least the shortest
+// one, and returns its size; -1 when the record does not end within body.
+func (t *template) read(f *fields, body []byte) int {
+	*f = fields{}
+	if t.variable {
+		return f.walk(t, body)
+	}
+	for _, s := range t.steps {
+		f.set(s.op, body[s.offset:int(s.offset)+int(s.length)])
+	}
+	return t.size
 }
 
 // walk reads a record that has fields of variable length and returns its size,

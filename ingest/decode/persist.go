@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,6 +74,7 @@ func (d *Decoder) SaveTemplates(w io.Writer) error {
 				s.Domains = append(s.Domains, dom.save())
 			}
 		}
+		slices.SortFunc(s.Domains, func(a, b savedDomain) int { return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.ID, b.ID)) })
 		if len(s.Domains) > 0 {
 			saved = append(saved, s)
 		}
@@ -110,6 +112,8 @@ func (dom *domain) save() savedDomain {
 	for index, r := range dom.samplers.byIf {
 		s.Ifaces = append(s.Ifaces, savedInterface{index, [2]uint64{r.num, r.den}})
 	}
+	slices.SortFunc(s.Samplers, func(a, b savedSampler) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Ifaces, func(a, b savedInterface) int { return cmp.Compare(a.Index, b.Index) })
 	return s
 }
 

@@ -1,0 +1,215 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/binary"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/netsampler/goflow2/v2/decoders/netflow"
+)
+
+// slow is far longer than any datagram may take, even on a busy machine.
+const slow = 2 * time.Second
+
+// check decodes a datagram and fails when a record breaks what records promise,
+// when it takes long, or when more records come out than bytes went in.
+func check(t *testing.T, d *Decoder, at time.Time, datagram []byte) []flow.Record {
+	t.Helper()
+	began := time.Now()
+	records := d.Decode(nil, exporter1, at, datagram)
+	if took := time.Since(began); took > slow {
+		t.Fatalf("a datagram of %d bytes took %v", len(datagram), took)
+	}
+	for _, r := range records {
+		span := time.Duration(r.EndMs-r.StartMs) * time.Millisecond
+		switch {
+		case !r.Src.IsValid() || !r.Dst.IsValid() || r.Src.Is4In6() || r.Dst.Is4In6():
+			t.Fatalf("addresses of %+v", r)
+		case span < 0 || span > flow.MaxSpan:
+			t.Fatalf("span of %+v", r)
+		case r.EndMs > r.ReceivedMs+flow.MaxFuture.Milliseconds() || r.EndMs < r.ReceivedMs-flow.MaxAge.Milliseconds():
+			t.Fatalf("end of %+v", r)
+		case r.SamplingRate == 0 || r.Bytes > maxCounter || r.Packets > maxCounter:
+			t.Fatalf("counters of %+v", r)
+		}
+	}
+	return records
+}
+
+// seeds adds the datagrams of the home routers that a filter takes.
+func seeds(f *testing.F, first ...byte) {
+	f.Helper()
+	for _, r := range decodetest.Routers(noon) {
+		for _, b := range r.Datagrams {
+			if bytes.HasPrefix(b, first) {
+				f.Add(b)
+			}
+		}
+	}
+}
+
+// fuzzVersion fuzzes datagrams of one protocol, told by their first bytes, over
+// a decoder that knows the routers' templates.
+func fuzzVersion(f *testing.F, first ...byte) {
+	seeds(f, first...)
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		if len(datagram) > 65507 {
+			return
+		}
+		datagram = append(bytes.Clone(first), datagram[min(len(first), len(datagram)):]...)
+		d := New(Config{})
+		check(t, d, noon, datagram)
+		check(t, d, noon.Add(time.Second), datagram)
+		d.Tick(noon.Add(time.Hour))
+		if d.allWaiting != 0 {
+			t.Fatalf("%d bytes wait for ever", d.allWaiting)
+		}
+	})
+}
+
+func FuzzNetFlow5(f *testing.F) { fuzzVersion(f, 0, 5) }
+func FuzzNetFlow9(f *testing.F) { fuzzVersion(f, 0, 9) }
+func FuzzIPFIX(f *testing.F)    { fuzzVersion(f, 0, 10) }
+func FuzzSFlow(f *testing.F)    { fuzzVersion(f, 0, 0, 0, 5) }
+
+// FuzzDatagrams runs a sequence of datagrams, each behind its length, through
+// one decoder with small bounds and checks that its books agree with its state.
+func FuzzDatagrams(f *testing.F) {
+	var all []byte
+	for _, r := range decodetest.Routers(noon) {
+		for _, b := range r.Datagrams {
+			one := append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
+			f.Add(one)
+			all = append(all, one...)
+		}
+	}
+	f.Add(all)
+	limits := Limits{Exporters: 8, Domains: 4, Templates: 8, Fields: 64, AllFields: 512, WaitingBytes: 4096, AllWaiting: 8192}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		if len(stream) > 1<<18 {
+			return
+		}
+		d := New(Config{Limits: limits})
+		at := noon
+		for len(stream) > 2 {
+			size := min(int(binary.BigEndian.Uint16(stream)), len(stream)-2)
+			check(t, d, at, stream[2:2+size])
+			stream = stream[2+size:]
+			at = at.Add(time.Second)
+		}
+		checkBooks(t, d)
+		d.Tick(at.Add(30 * 24 * time.Hour))
+		if len(d.exporters) != 0 || d.allFields != 0 || d.allWaiting != 0 {
+			t.Fatalf("after a month: %d exporters, %d fields, %d bytes waiting", len(d.exporters), d.allFields, d.allWaiting)
+		}
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		if memory.HeapAlloc > 1<<30 {
+			t.Fatalf("the heap holds %d bytes", memory.HeapAlloc)
+		}
+	})
+}
+
+// checkBooks compares what the decoder counts of its state with the state.
+func checkBooks(t *testing.T, d *Decoder) {
+	t.Helper()
+	var fieldsHeld, waitingHeld int
+	for _, e := range d.exporters {
+		templates, waits := 0, 0
+		for _, dom := range e.domains {
+			templates += len(dom.templates)
+			for _, tpl := range dom.templates {
+				fieldsHeld += len(tpl.raw)
+			}
+		}
+		for i := range e.waiting {
+			waits += e.waiting[i].cost()
+		}
+		if templates != e.templates || waits != e.waitingBytes || templates > d.limits.Templates || waits > d.limits.WaitingBytes || len(e.domains) > d.limits.Domains {
+			t.Fatalf("books of %s: %d templates (%d), %d bytes waiting (%d), %d domains", e.addr, e.templates, templates, e.waitingBytes, waits, len(e.domains))
+		}
+		waitingHeld += waits
+	}
+	if fieldsHeld != d.allFields || waitingHeld != d.allWaiting || fieldsHeld > d.limits.AllFields || waitingHeld > d.limits.AllWaiting || len(d.exporters) > d.limits.Exporters {
+		t.Fatalf("books: %d fields (%d), %d bytes waiting (%d), %d exporters", d.allFields, fieldsHeld, d.allWaiting, waitingHeld, len(d.exporters))
+	}
+}
+
+// FuzzDataSet compares our walk over data sets with goflow2's: the same records
+// with the same fields, except where goflow2 goes on after a value that is
+// longer than the set.
+func FuzzDataSet(f *testing.F) {
+	pair := func(fields []decodetest.Field, body []byte) []byte {
+		b := []byte{byte(len(fields))}
+		for _, field := range fields {
+			b = binary.BigEndian.AppendUint16(b, field.ID)
+			b = binary.BigEndian.AppendUint16(b, field.Length)
+		}
+		return append(b, body...)
+	}
+	f.Add(pair(simple.Fields, append(simpleRecord(1), simpleRecord(2)...)))
+	f.Add(pair([]decodetest.Field{{ID: 1, Length: 8}, {ID: 96, Length: 65535}, {ID: 8, Length: 4}}, []byte{0, 0, 0, 0, 0, 0, 1, 0, 3, 'w', 'e', 'b', 10, 0, 0, 1}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 1 || len(b) < 1+4*int(b[0]) || len(b) > 1<<16 {
+			return
+		}
+		var raw []netflow.Field
+		for i := range int(b[0]) {
+			at := b[1+4*i:]
+			raw = append(raw, netflow.Field{Type: binary.BigEndian.Uint16(at) & 0x7fff, Length: binary.BigEndian.Uint16(at[2:])})
+		}
+		body := b[1+4*len(raw):]
+		for _, version := range []flow.Origin{flow.NetFlow9, flow.IPFIX} {
+			compareWalks(t, version, raw, body)
+		}
+	})
+}
+
+func compareWalks(t *testing.T, version flow.Origin, raw []netflow.Field, body []byte) {
+	t.Helper()
+	tpl := newTemplate(version, raw, 0, false)
+	if tpl == nil {
+		return // goflow2 would never end, or the record is longer than any set
+	}
+	if version == flow.NetFlow9 && tpl.size != netflow.GetTemplateSize(9, raw) {
+		return // a length of 65535 is only a length in v9; goflow2 takes it for IPFIX's
+	}
+	if netflow.GetTemplateSize(uint16(version), raw) == 0 {
+		return // only variable fields: goflow2 fails the set at its end
+	}
+	theirs, err := netflow.DecodeDataSet(uint16(version), bytes.NewBuffer(body), raw)
+	var ours []fields
+	rest, whole := body, true
+	for len(rest) >= tpl.size {
+		var one fields
+		size := tpl.read(&one, rest)
+		if size < 0 {
+			whole = false
+			break
+		}
+		ours = append(ours, one)
+		rest = rest[size:]
+	}
+	if len(ours) > len(theirs) || !tpl.variable && (err != nil || !whole || len(ours) != len(theirs)) {
+		t.Fatalf("%d records, goflow2 has %d (%v)", len(ours), len(theirs), err)
+	}
+	for i := range ours {
+		var want fields
+		for j, value := range theirs[i].Values {
+			v, _ := value.Value.([]byte)
+			o := opOfField(version, raw[j], false, false, false)
+			if o.fits(raw[j].Length) && o != opSkip && len(v) < 65535 && o.fits(uint16(len(v))) {
+				want.set(o, v)
+			}
+		}
+		if diff := cmp.Diff(want, ours[i], cmp.AllowUnexported(fields{}, counter{}), cmpopts.EquateComparable(want.src)); diff != "" {
+			t.Fatalf("record %d differs (-goflow2 +ours):\n%s", i, diff)
+		}
+	}
+}
