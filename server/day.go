@@ -43,11 +43,11 @@ func (p reportPages) day(w http.ResponseWriter, r *http.Request) error {
 	if page.Empty == nil && a.Overview != nil {
 		page.Total = a.size(a.Total.Usage())
 		page.Partial = a.now.Before(a.Span.End)
-		page.Facts = a.dayFacts()
+		page.Facts = append(a.factsOf(a.Overview.Days), a.uncountedFact()...)
 		a.at = a.at.between(date, date.AddDays(1))
 		page.Hosts, page.Protocols, page.Networks = a.shortLists()
 	}
-	return p.s.render(w, r, http.StatusOK, "day", page)
+	return p.show(w, r, "day", page, page.Empty)
 }
 
 // dayPicker steps by days; the menu still leads to the longer spans, on the
@@ -57,7 +57,6 @@ func (a answer) dayPicker(date billing.Date) *picker {
 	over := a.at
 	over.path = "/"
 	q := newPicker(over, a.Span, a.plans, a.now)
-	q.Compare = nil
 	q.Previous = &link{Text: a.day(before).Text, Href: a.at.to("/days/" + before.String())}
 	q.Next = nil
 	if !a.now.Before(a.Span.End) {
@@ -65,14 +64,4 @@ func (a answer) dayPicker(date billing.Date) *picker {
 	}
 	q.Label = a.day(date).Text
 	return &q
-}
-
-func (a answer) dayFacts() []fact {
-	facts := []fact{a.fact("Received", a.Total.Received), a.fact("Sent", a.Total.Sent)}
-	if n := a.Total.Internal + a.Total.Unmatched; n > 0 {
-		f := a.fact("Not counted", n)
-		f.More = "inside the house or not yours"
-		facts = append(facts, f)
-	}
-	return facts
 }

@@ -18,6 +18,7 @@ type DaysPage struct {
 	ReportPage
 	Months bool // a row is a month
 	Chart  chart
+	Facts  []fact
 	Lines  []line
 	Totals totals
 }
@@ -30,12 +31,12 @@ func (p reportPages) days(w http.ResponseWriter, r *http.Request) error {
 	page := DaysPage{ReportPage: p.frame(r, a, "Days", "overview", "/days")}
 	if page.Empty == nil {
 		page.Chart = a.dayChart(a.Rows)
+		page.Facts = append(a.factsOf(a.Rows), a.uncountedFact()...)
 		rows := a.Rows
 		if page.Months = len(rows) > maxDayRows; page.Months {
 			rows = byMonth(rows)
 		}
 		page.Totals = a.totalsOf(rows)
-		page.Totals.Change = "" // Days are not the same things as the days before them.
 		for _, row := range slices.Backward(rows) {
 			l := a.dayLine(row, page.Totals)
 			if page.Months {
@@ -44,7 +45,7 @@ func (p reportPages) days(w http.ResponseWriter, r *http.Request) error {
 			page.Lines = append(page.Lines, l)
 		}
 	}
-	return p.s.render(w, r, http.StatusOK, "days", page)
+	return p.show(w, r, "days", page, page.Empty)
 }
 
 // byMonth sums days into calendar months. A month is a gap when all its days

@@ -49,7 +49,7 @@ func (p reportPages) history(w http.ResponseWriter, r *http.Request) error {
 		}
 		slices.Reverse(page.Lines)
 	}
-	return p.s.render(w, r, http.StatusOK, "history", page)
+	return p.show(w, r, "history", page, page.Empty)
 }
 
 // historyPicker leads from all periods to one, on the overview.

@@ -61,7 +61,7 @@ func (p reportPages) host(w http.ResponseWriter, r *http.Request) error {
 	if page.Empty == nil && a.Detail != nil {
 		page.fill(a)
 	}
-	return p.s.render(w, r, http.StatusOK, "host", page)
+	return p.show(w, r, "host", page, page.Empty)
 }
 
 // hostAddress reads the host of the path: an address, or a name some host has
@@ -105,7 +105,7 @@ func (p reportPages) setName(page *HostPage, addr netip.Addr) {
 func (page *HostPage) fill(a answer) {
 	d := a.Detail
 	page.Total = a.size(a.Total.Usage())
-	page.Facts = []fact{a.fact("Received", a.Total.Received), a.fact("Sent", a.Total.Sent)}
+	page.Facts = a.factsOf(d.Days)
 	if before := d.Previous.Usage(); before > 0 {
 		f := a.fact("The period before", before)
 		f.More = change(a.Total.Usage(), before)
@@ -114,11 +114,7 @@ func (page *HostPage) fill(a answer) {
 		}
 		page.Facts = append(page.Facts, f)
 	}
-	if n := a.Total.Internal + a.Total.Unmatched; n > 0 {
-		f := a.fact("Not counted", n)
-		f.More = "inside the house or not yours"
-		page.Facts = append(page.Facts, f)
-	}
+	page.Facts = append(page.Facts, a.uncountedFact()...)
 	page.Chart = a.dayChart(d.Days)
 	page.Totals = a.totalsOf(d.Protocols)
 	t := page.Totals

@@ -48,7 +48,7 @@ func (p reportPages) hosts(w http.ResponseWriter, r *http.Request) error {
 	if page.Empty == nil {
 		page.fill(a, q)
 	}
-	return p.s.render(w, r, http.StatusOK, "hosts", page)
+	return p.show(w, r, "hosts", page, page.Empty)
 }
 
 func (page *HostsPage) fill(a answer, q url.Values) {

@@ -141,6 +141,8 @@ func (h *household) span(p report.Period) report.Span {
 	case !p.FromDate.IsZero():
 		zone := h.plans[0].Zone
 		return report.Span{Start: p.FromDate.Start(zone), End: p.ToDate.Start(zone), Plan: h.plans[0]}
+	case !p.From.IsZero():
+		return report.Span{Start: p.From.In(h.plans[0].Zone), End: p.To.In(h.plans[0].Zone), Plan: h.plans[0]}
 	case !p.Holding.IsZero():
 		current = h.plans.Holding(p.Holding)
 	case p.Previous:
@@ -149,9 +151,9 @@ func (h *household) span(p report.Period) report.Span {
 	return report.Span{Start: current.Start, End: current.End, Plan: current.Plan, Billing: true}
 }
 
-// select returns the cells of a span that pass a filter.
+// in returns the cells of a span, in whole days, that pass a filter.
 func (h *household) in(start, end time.Time, f report.Filter) []cell {
-	first, next := billing.DateOf(start), billing.DateOf(end)
+	first, next := billing.DateOf(start), endDate(end)
 	var out []cell
 	for _, c := range h.cells {
 		m, s := h.machines[c.machine], h.services[c.service]
@@ -187,15 +189,15 @@ func (h *household) hostRows(cells []cell, span report.Span) []report.Row {
 		m := h.machines[i]
 		return report.Row{Host: m.addr, Name: m.name, NameFrom: m.from, LastSeen: h.now.Add(-time.Duration(i*i) * time.Minute)}
 	})
-	days := int(span.End.Sub(span.Start).Hours()/24 + .5)
 	first := billing.DateOf(span.Start)
+	days := first.DaysUntil(endDate(span.End))
+	index := map[netip.Addr]int{}
 	for i := range rows {
 		rows[i].Days = make([]uint64, days)
-		for _, c := range cells {
-			if h.machines[c.machine].addr == rows[i].Host {
-				rows[i].Days[first.DaysUntil(c.date)] += c.Usage()
-			}
-		}
+		index[rows[i].Host] = i
+	}
+	for _, c := range cells {
+		rows[index[h.machines[c.machine].addr]].Days[first.DaysUntil(c.date)] += c.Usage()
 	}
 	return rows
 }
@@ -224,7 +226,7 @@ func (h *household) networkRows(cells []cell) []report.Row {
 func (h *household) dayRows(cells []cell, span report.Span) []report.Row {
 	var rows []report.Row
 	first := billing.DateOf(span.Start)
-	for d := first; d.Before(billing.DateOf(span.End)) && d.Compare(billing.DateOf(h.now)) <= 0; d = d.AddDays(1) {
+	for d := first; d.Before(endDate(span.End)) && d.Compare(billing.DateOf(h.now)) <= 0; d = d.AddDays(1) {
 		rows = append(rows, report.Row{Date: d, Partial: d == billing.DateOf(h.now), Gap: d == h.gap || d.Before(h.first)})
 	}
 	for _, c := range cells {
@@ -268,11 +270,10 @@ func (h *household) run(_ context.Context, req report.Request) (*report.Result, 
 		}
 	case report.Overview:
 		res.Overview = h.overview(req, span, cells, res.Total)
+		res.Rows = res.Overview.Days
 	case report.Host:
-		if len(cells) > 0 {
-			res.Rows = h.hostRows(cells, span)
-		}
 		res.Detail = h.detail(cells, span, res.Total)
+		res.Rows = res.Detail.Days
 	}
 	return res, nil
 }
@@ -305,8 +306,13 @@ func (h *household) overview(req report.Request, span report.Span, cells []cell,
 		}
 	}
 	hosts, protocols := h.hostRows(cells, span), h.protocolRows(cells)
-	o.HostCount, o.ProtocolCount = len(hosts), len(protocols)
-	o.Hosts = headOf(hosts, 8)
+	o.HostCount, o.ProtocolCount = len(hosts)-1, len(protocols)
+	unmatchedAt := slices.IndexFunc(hosts, unmatched)
+	if unmatchedAt >= 0 {
+		o.Hosts = append(headOf(slices.Delete(slices.Clone(hosts), unmatchedAt, unmatchedAt+1), 8), hosts[unmatchedAt])
+	} else {
+		o.Hosts, o.HostCount = headOf(hosts, 8), len(hosts)
+	}
 	o.Protocols, o.Networks = headOf(protocols, 6), headOf(h.networkRows(cells), 6)
 	return o
 }

@@ -39,7 +39,7 @@ func (p reportPages) networks(w http.ResponseWriter, r *http.Request) error {
 		}
 		page.Hint = a.unmatchedHint()
 	}
-	return p.s.render(w, r, http.StatusOK, "networks", page)
+	return p.show(w, r, "networks", page, page.Empty)
 }
 
 // node is a network in the tree of containment.

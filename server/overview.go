@@ -61,7 +61,7 @@ func (p reportPages) overview(w http.ResponseWriter, r *http.Request) error {
 		page.Facts = a.overviewFacts()
 		page.Hosts, page.Protocols, page.Networks = a.shortLists()
 	}
-	return p.s.render(w, r, http.StatusOK, "overview", page)
+	return p.show(w, r, "overview", page, page.Empty)
 }
 
 // capped reports whether the cap says anything about these figures: it is one
@@ -130,20 +130,69 @@ func (a answer) comparedSay(used, before uint64, over bool) say {
 	return s
 }
 
+// factsOf are the figures beside a chart of days: how it came and went, the
+// usual day and the biggest. When compared, each says how it changed.
+func (a answer) factsOf(days []report.Row) []fact {
+	now := summarize(days, a.Total)
+	before := now
+	if a.before != nil {
+		before = summarize(a.before.Rows, a.before.Total)
+	}
+	received, sent := a.fact("Received", a.Total.Received), a.fact("Sent", a.Total.Sent)
+	if a.before != nil {
+		received.More = change(a.Total.Received, a.before.Total.Received)
+		sent.More = change(a.Total.Sent, a.before.Total.Sent)
+	}
+	facts := []fact{received, sent}
+	if now.days < 2 || now.most.Usage() == 0 {
+		return facts
+	}
+	average := a.fact("A day, on average", now.average)
+	if a.before != nil {
+		average.More = change(now.average, before.average)
+	}
+	most := a.fact("Biggest day", now.most.Usage())
+	most.More, most.Href = a.day(now.most.Date).Text, a.at.on().to("/days/"+now.most.Date.String())
+	return append(facts, average, most)
+}
+
+// summary is what a list of days comes to.
+type summary struct {
+	days    int // since the first that was watched
+	average uint64
+	most    report.Row
+}
+
+func summarize(days []report.Row, total report.Counters) summary {
+	var s summary
+	for _, d := range days {
+		if d.Usage() > s.most.Usage() {
+			s.most = d
+		}
+		if s.days > 0 || !d.Gap {
+			s.days++
+		}
+	}
+	if s.days > 0 {
+		s.average = total.Usage() / uint64(s.days)
+	}
+	return s
+}
+
+// uncountedFact is the traffic that is in no usage, or nothing.
+func (a answer) uncountedFact() []fact {
+	n := a.Total.Internal + a.Total.Unmatched
+	if n == 0 {
+		return nil
+	}
+	f := a.fact("Not counted", n)
+	f.More = "inside the house or not yours"
+	return []fact{f}
+}
+
 func (a answer) overviewFacts() []fact {
 	o := a.Overview
-	facts := []fact{
-		a.fact("Received", a.Total.Received),
-		a.fact("Sent", a.Total.Sent),
-	}
-	if begun, _ := elapsed(a.Span, a.now); begun > 0 {
-		facts = append(facts, a.fact("A day, on average", a.Total.Usage()/uint64(begun)))
-	}
-	if o.BiggestDay.Usage() > 0 && !o.BiggestDay.Date.IsZero() {
-		f := a.fact("Biggest day", o.BiggestDay.Usage())
-		f.More, f.Href = a.day(o.BiggestDay.Date).Text, a.at.on().to("/days/"+o.BiggestDay.Date.String())
-		facts = append(facts, f)
-	}
+	facts := a.factsOf(o.Days)
 	if o.PreviousUsed > 0 {
 		f := a.fact("The period before", o.PreviousUsed)
 		if a.now.Before(a.Span.End) {
@@ -156,12 +205,7 @@ func (a answer) overviewFacts() []fact {
 		f.More = "networks that do not count"
 		facts = append(facts, f)
 	}
-	if n := a.Total.Internal + a.Total.Unmatched; n > 0 {
-		f := a.fact("Not counted", n)
-		f.More = "inside the house or not yours"
-		facts = append(facts, f)
-	}
-	return facts
+	return append(facts, a.uncountedFact()...)
 }
 
 func (f figures) fact(what string, n uint64) fact {
@@ -175,14 +219,25 @@ func (a answer) shortLists() (hosts, protocols, networks shortList) {
 	o := a.Overview
 	hosts = a.shortList(o.Hosts, a.hostLine)
 	hosts.Title, hosts.One, hosts.Both = "Hosts", "Host", true
-	hosts.All = link{Text: "All " + count(o.HostCount, "host", "hosts"), Href: a.at.to("/hosts")}
+	hosts.All = link{Text: allOf(o.HostCount, "hosts"), Href: a.at.to("/hosts")}
 	protocols = a.shortList(o.Protocols, a.protocolLine)
 	protocols.Title, protocols.One = "Protocols", "Protocol"
 	protocols.All = link{Text: "All " + grouped(uint64(o.ProtocolCount)), Href: a.at.to("/protocols")}
+	if o.ProtocolCount < 2 {
+		protocols.All.Text = "All"
+	}
 	networks = a.shortList(o.Networks, a.networkLine)
 	networks.Title, networks.One = "Networks", "Network"
 	networks.All = link{Text: "All networks", Href: a.at.to("/networks")}
 	return hosts, protocols, networks
+}
+
+// allOf names the whole of a list: "All 23 hosts".
+func allOf(n int, many string) string {
+	if n < 2 {
+		return "All " + many
+	}
+	return "All " + grouped(uint64(n)) + " " + many
 }
 
 // shortList leaves out rows of nothing.

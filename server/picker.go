@@ -197,6 +197,15 @@ func spanLabel(span report.Span) string {
 	return span.Start.Format("2 Jan 2006, 15:04") + " – " + span.End.Format("2 Jan 2006, 15:04")
 }
 
+// untilLabel names a span that may end within a day: "12 – 23 Oct 2026, 18:30".
+func untilLabel(span report.Span) string {
+	label := dateRange(billing.DateOf(span.Start), endDate(span.End))
+	if end := billing.DateOf(span.End); end.Start(span.End.Location()).Before(span.End) {
+		label += ", " + span.End.Format("15:04")
+	}
+	return label
+}
+
 // elapsed is how many days of a span have begun, and how many it has.
 func elapsed(span report.Span, now time.Time) (begun, all int) {
 	first, next := billing.DateOf(span.Start), endDate(span.End)

@@ -40,7 +40,7 @@ func (p reportPages) protocols(w http.ResponseWriter, r *http.Request) error {
 		page.Columns = columns{Change: a.before != nil, Uncounted: a.Total.Internal+a.Total.Unmatched > 0}
 		page.Categories, page.Totals = a.categories()
 	}
-	return p.s.render(w, r, http.StatusOK, "protocols", page)
+	return p.show(w, r, "protocols", page, page.Empty)
 }
 
 // categories groups the services, the biggest group first and "Other" last.

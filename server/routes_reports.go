@@ -74,6 +74,7 @@ type chip struct{ Label, Value, Remove string }
 type empty struct {
 	Title, Why string
 	Links      []link
+	Wait       bool // it goes away by itself
 }
 
 // completeness says how much of the traffic the figures hold.
@@ -164,11 +165,11 @@ func (p reportPages) frame(r *http.Request, a answer, title, active, export stri
 	f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "last").href()}
 	if a.before != nil {
 		f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "").href(), Current: true}
-		f.Compared = "Compared with " + spanLabel(a.before.Span)
+		f.Compared = "Compared with " + untilLabel(a.before.Span)
 	}
 	f.Chips = p.chips(a)
 	f.Exports = exports(export, r.URL.Query())
-	if !a.Completeness.Known && a.Total == (report.Counters{}) {
+	if a.Total == (report.Counters{}) {
 		f.Empty = f.nothing(a)
 	}
 	return f
@@ -221,21 +222,35 @@ func (f ReportPage) nothing(a answer) *empty {
 		}
 		return &empty{Title: "Nothing matches", Why: "There was no traffic with these filters in " + f.Picker.Label + ".", Links: links}
 	case a.Span.Start.After(a.now):
-		return &empty{Title: "Not yet", Why: "This time has not come.", Links: []link{{Text: "This period", Href: a.at.on().href()}}}
+		return &empty{Title: "Not yet", Why: "This time has not come.", Links: []link{{Text: "This period", Href: a.at.on().to("/")}}}
+	case !a.now.Before(a.Span.End):
+		return &empty{
+			Title: "Nothing was received then", Why: "No router reported anything to FlatTraffic in " + f.Picker.Label + ".",
+			Links: []link{{Text: "This period", Href: a.at.on().to("/")}, {Text: "History", Href: "/history"}},
+		}
 	case f.Receiving:
 		return &empty{
-			Title: "Nothing was received then", Why: "Flows arrive now, but none are about " + f.Picker.Label + ".",
-			Links: []link{{Text: "This period", Href: a.at.on().href()}, {Text: "History", Href: "/history"}},
+			Title: "The first flows are arriving", Why: "Their figures are here within a minute.",
+			Links: []link{{Text: "What arrives", Href: "/status"}}, Wait: true,
 		}
 	}
-	links := []link{{Text: "Find out why", Href: "/status"}, {Text: "Set up a router", Href: "/welcome"}}
+	links := []link{{Text: "Find out why", Href: "/status"}, {Text: "Set up a router", Href: "/welcome/router"}}
 	if f.Setup != "" {
-		links = []link{{Text: "Go on setting up", Href: f.Setup}, {Text: "Check what arrives", Href: "/status"}}
+		links = []link{{Text: "Go on setting up", Href: f.Setup}, {Text: "See what arrives", Href: "/status"}}
 	}
 	return &empty{
-		Title: "No flows yet", Links: links,
+		Title: "No flows yet", Links: links, Wait: true,
 		Why: "FlatTraffic counts what your router reports as NetFlow, IPFIX or sFlow, and nothing has been received in this time. Once the router sends, this page fills by itself.",
 	}
+}
+
+// show renders a report page. One that waits for the first flows asks again by
+// itself.
+func (p reportPages) show(w http.ResponseWriter, r *http.Request, name string, page any, e *empty) error {
+	if e != nil && e.Wait {
+		w.Header().Set("Refresh", "15")
+	}
+	return p.s.render(w, r, http.StatusOK, name, page)
 }
 
 func completenessOf(c report.Completeness) completeness {
