@@ -85,15 +85,14 @@ type Decoder struct {
 	owns     func(netip.Addr) bool
 	limits   Limits
 
-	exporters    map[netip.Addr]*exporter
-	strangers    strangers
-	allFields    int // fields of all templates
-	allWaiting   int // bytes of all waiting sets
-	nextExpiry   int64
-	fields       fields // the record being read, here so that it needs no allocation
-	uptimes      []int  // indexes in dst of records whose times wait for the end of the message
-	sample       sample // the sFlow sample being read
-	receivedTime time.Time
+	exporters  map[netip.Addr]*exporter
+	strangers  strangers
+	allFields  int // fields of all templates
+	allWaiting int // bytes of all waiting sets
+	nextExpiry int64
+	fields     fields // the record being read, here so that it needs no allocation
+	uptimes    []int  // indexes in dst of records whose times wait for the end of the message
+	sample     sample // the sFlow sample being read
 }
 
 // New returns a Decoder without state.
@@ -130,7 +129,6 @@ func (noLedger) Count(netip.Addr, time.Time, ledger.Event, uint64) {}
 // the caller sees.
 func (d *Decoder) Decode(dst []flow.Record, from netip.Addr, received time.Time, datagram []byte) []flow.Record {
 	from = from.Unmap().WithZone("")
-	d.receivedTime = received
 	if ms := received.UnixMilli(); ms >= d.nextExpiry {
 		d.Tick(received)
 	}

@@ -76,6 +76,7 @@ func (d *Decoder) exporterFor(addr netip.Addr, settings ExporterSettings, receiv
 	}
 	if settings.Known || e.records && now-e.firstMs >= d.limits.EstablishTime.Milliseconds() {
 		d.establish(e)
+		d.log.Info("exporter established", "exporter", addr)
 	} else {
 		d.strangers.list.MoveToBack(e.stranger)
 	}

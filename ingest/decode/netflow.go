@@ -13,6 +13,12 @@ const (
 	netflow9Header = 20
 	ipfixHeader    = 16
 	setHeader      = 4
+
+	// A set may hold some tiny records; of more, each takes minRecord bytes on
+	// the average. No flow fits in less: it is a template made to turn a
+	// datagram into as many rows as it has bytes.
+	tinyRecords = 64
+	minRecord   = 8
 )
 
 // decodeNetFlow9 appends the records of a NetFlow v9 datagram. The count in its
@@ -152,9 +158,10 @@ func (d *Decoder) readOptionsAhead(m *message, sets []byte) {
 // one is padding.
 func (d *Decoder) readData(dst []flow.Record, m *message, t *template, body []byte) []flow.Record {
 	f := &d.fields
-	for len(body) >= t.size {
+	set := len(body)
+	for n := 1; len(body) >= t.size; n++ {
 		size := t.read(f, body)
-		if size < 0 {
+		if size < 0 || n > tinyRecords && set-len(body) < minRecord*(n-1) {
 			if !allZero(body) {
 				m.malformed++
 				m.unreadable = true

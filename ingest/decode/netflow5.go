@@ -40,7 +40,6 @@ func (d *Decoder) decodeNetFlow5(dst []flow.Record, from netip.Addr, received ti
 	m.exportMs = int64(packet.UnixSecs)*1000 + int64(packet.UnixNSecs)/1e6
 	e.offsets.add(m.receivedMs - m.exportMs)
 	sampling := netflow5Rate(packet.SamplingInterval, settings)
-	dom.samplers.plain = sampling
 	for i := range packet.Records {
 		dst = d.netflow5Record(dst, &packet.Records[i], sampling, &m)
 	}

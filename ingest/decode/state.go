@@ -12,6 +12,7 @@ import (
 type State struct {
 	Exporter     netip.Addr
 	Protocols    []flow.Origin // in ascending order
+	Established  bool          // heard for some time with records, or named by the user
 	First, Last  time.Time     // datagrams
 	Templates    int
 	LastTemplate time.Time     // zero = none came
@@ -29,7 +30,7 @@ func (d *Decoder) Exporters() []State {
 	states := make([]State, 0, len(d.exporters))
 	for _, e := range d.exporters {
 		s := State{
-			Exporter: e.addr, First: time.UnixMilli(e.firstMs), Last: time.UnixMilli(e.lastMs),
+			Exporter: e.addr, Established: e.stranger == nil, First: time.UnixMilli(e.firstMs), Last: time.UnixMilli(e.lastMs),
 			Templates: e.templates, Waiting: len(e.waiting),
 			Rates: e.rates.sorted(), Interfaces: e.interfaces.sorted(), Longest: e.longest.span(),
 		}

@@ -282,3 +282,12 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestTinyRecords: a template of one byte would make a row of every byte.
+func TestTinyRecords(t *testing.T) {
+	tiny := decodetest.NewTemplate(300, 1).With(1, 1)
+	records, c, _ := decodeAll(Config{}, message10().Templates(tiny).Set(300, bytes.Repeat([]byte{1}, 60000)).Bytes())
+	if len(records) > tinyRecords || c[ledger.Malformed] != 1 {
+		t.Errorf("got %d records and ledger %v, want at most %d and one malformed", len(records), c, tinyRecords)
+	}
+}
