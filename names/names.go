@@ -119,6 +119,12 @@ func (n *Names) Name(addr netip.Addr) (name, source string) {
 	return "", ""
 }
 
+// Load reads what is stored, once, for a command that shows names and ends. It
+// looks nothing up.
+func (n *Names) Load(ctx context.Context) error {
+	return errors.Join(n.loadOwn(ctx), n.load(ctx))
+}
+
 // Run loads what is stored and looks up, polls and stores until ctx ends. It
 // survives any failure of ClickHouse, the resolver and the lease files.
 func (n *Names) Run(ctx context.Context) error {

@@ -72,6 +72,12 @@ func TestKeptAcrossRestart(t *testing.T) {
 	waitFor(t, ends(t, second, far, "www.example"))
 	wantName(t, second, "192.168.1.31", "phone", DHCP)
 
+	terminal := New(Config{}, conn, nil, time.Now, quiet()) // has no Run
+	if err := terminal.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantName(t, terminal, "192.168.1.20", "nas.lan", DNS)
+
 	got, err := second.NamesOf(t.Context(), nas)
 	if err != nil {
 		t.Fatal(err)
