@@ -56,10 +56,10 @@ func (z zone) answer(query []byte) []byte {
 	if ok && names == nil {
 		return nil
 	}
-	m.Header.Response = true
+	m.Response = true
 	m.Additionals = nil
 	if !ok {
-		m.Header.RCode = dnsmessage.RCodeNameError
+		m.RCode = dnsmessage.RCodeNameError
 	}
 	header := dnsmessage.ResourceHeader{Name: q.Name, Type: dnsmessage.TypePTR, Class: dnsmessage.ClassINET, TTL: 60}
 	for _, name := range names {
