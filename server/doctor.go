@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -54,6 +55,15 @@ func diagnose(e *exporterSeen, blocked bool, now time.Time) []Finding {
 		add(false, fmt.Sprintf("It samples: only 1 packet of %s is seen, so its figures are estimates.", grouped(uint64(e.SamplingRate))),
 			"Turn sampling off on the router when it is fast enough; figures are exact then.")
 	}
+	slices.SortStableFunc(found, func(a, b Finding) int {
+		switch {
+		case a.Bad == b.Bad:
+			return 0
+		case a.Bad:
+			return -1
+		}
+		return 1
+	})
 	return found
 }
 

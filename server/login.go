@@ -39,7 +39,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, status int, page LoginPage) error {
-	page.Base = s.base(r, "Log in", "")
+	page.Base = s.base(r, "Sign in", "")
 	return s.render(w, r, status, "login", page)
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/report"
 	"github.com/flattraffic/flattraffic/schema"
 )
 
@@ -368,4 +371,40 @@ func TestZoneIsWatched(t *testing.T) {
 	}
 	stop()
 	watching.Wait()
+}
+
+// hostileNames is a reverse DNS under a stranger's control.
+type hostileNames struct{}
+
+const hostileName = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
+
+func (hostileNames) Name(netip.Addr) (name, source string) { return hostileName, "dns" }
+
+func TestHostileNamesAreText(t *testing.T) {
+	h := newHouse(t, Config{})
+	services, err := flow.NewServices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.deps.Names = hostileNames{}
+	h.deps.Reports = report.New(h.conn, h.store.Current, services, hostileNames{}, time.Now)
+	h.restart(t)
+	h.flow(t, "received", "192.168.1.20", "203.0.113.5", 1000)
+	b := h.local(t)
+	for _, path := range []string{"/", "/hosts", "/hosts/192.168.1.20", "/days", "/networks", "/protocols?host=192.168.1.20", "/history"} {
+		got := b.get(path)
+		if got.status != http.StatusOK {
+			t.Errorf("GET %s = %d", path, got.status)
+			continue
+		}
+		if len(find(got.document, "main script"))+len(find(got.document, "[onerror]")) > 0 {
+			t.Errorf("GET %s: a name became markup", path)
+		}
+	}
+	if got := strings.Join(texts(b.get("/hosts").document, "tbody"), " "); !strings.Contains(got, "<script>alert(1)</script>") {
+		t.Errorf("GET /hosts shows %q, want the name as text", got)
+	}
+	if got := b.get("/hosts.json").header.Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("GET /hosts.json: X-Content-Type-Options = %q", got)
+	}
 }

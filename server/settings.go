@@ -78,15 +78,15 @@ func flashText(done string) string {
 	case "display":
 		return "The settings are saved."
 	case "password":
-		return "The new password is set. All other logins of this account have ended."
+		return "The new password is set. This account is signed out everywhere else."
 	case "account":
 		return "The account is saved."
 	case "account-deleted":
-		return "The account is removed and its logins have ended."
+		return "The account is removed and signed out everywhere."
 	case "others":
-		return "All other logins of this account have ended."
+		return "This account is signed out everywhere else."
 	case "logged-out":
-		return "You are logged out."
+		return "You are signed out."
 	case "set-up":
 		return "Everything is set up."
 	}

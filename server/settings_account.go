@@ -58,7 +58,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, entered Acc
 	return s.render(w, r, formStatus(errs), "settings_account", page)
 }
 
-var errLoginFirst = &Problem{Status: http.StatusForbidden, Title: "Log in first", Detail: "This changes an account and needs a login."}
+var errLoginFirst = &Problem{Status: http.StatusForbidden, Title: "Sign in first", Detail: "This changes an account; sign in with it first."}
 
 // changePassword changes the reader's own password. The present one is asked
 // for again, since the browser may be somebody else's by now.
@@ -187,7 +187,7 @@ func (s *Server) deleteAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	name := r.PostFormValue("name")
 	if name == v.Account {
-		return &Problem{Status: http.StatusConflict, Title: "Not removed", Detail: "You cannot remove the account you are logged in with. Let another admin do it."}
+		return &Problem{Status: http.StatusConflict, Title: "Not removed", Detail: "You cannot remove the account you are signed in with. Let another admin do it."}
 	}
 	if err := s.accounts.Delete(r.Context(), name); err != nil {
 		return err

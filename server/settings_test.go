@@ -223,7 +223,7 @@ func TestNetworks(t *testing.T) {
 	h := newHouse(t, Config{})
 	admin := h.setUp(t)
 	page := admin.get("/settings/networks?add=2001:db8:7::/48")
-	if got, want := attr(find(page.document, "tr#new input")[0], "value"), "2001:db8:7::/48"; got != want {
+	if got, want := attr(find(page.document, "#new input")[0], "value"), "2001:db8:7::/48"; got != want {
 		t.Errorf("the new row shows %q, want %q", got, want)
 	}
 
@@ -239,7 +239,7 @@ func TestNetworks(t *testing.T) {
 	if !cmp.Equal(got, want) {
 		t.Errorf("stored: %s", cmp.Diff(want, got))
 	}
-	if n := len(find(page.document, "table b")); n != 0 {
+	if n := len(find(page.document, "fieldset b")); n != 0 {
 		t.Errorf("the name of a network became %d elements of the page", n)
 	}
 }

@@ -74,7 +74,7 @@ func (s *Server) visitor(r *http.Request) (visitor, context.Context, error) {
 const (
 	sayLocalOnly = "No password has been set yet, so FlatTraffic can only be opened on the machine it runs on. " +
 		"Open it there, at http://localhost, and set one; or run \"flattraffic password\" there."
-	sayAdminOnly = "Only an admin may do this. Log in as one, or ask whoever runs FlatTraffic."
+	sayAdminOnly = "Only an admin may do this. Sign in as one, or ask whoever runs FlatTraffic."
 )
 
 // requireReader lets in who may read the reports.
@@ -99,7 +99,7 @@ func (s *Server) require(next http.Handler, may func(visitor) bool) http.Handler
 		case v.Account != "":
 			return &Problem{Status: http.StatusForbidden, Title: "For admins", Detail: sayAdminOnly}
 		case isExport(r.URL.Path) || r.Method != http.MethodGet:
-			return &Problem{Status: http.StatusUnauthorized, Title: "Log in first", Detail: "This needs a login. Log in at /login and send the session cookie along."}
+			return &Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "This needs an account. Sign in at /login and send the session cookie along."}
 		}
 		return redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), "")
 	})

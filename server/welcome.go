@@ -150,16 +150,20 @@ func (s *Server) setupLink(r *http.Request, v visitor) string {
 func (s *Server) welcomeBase(r *http.Request, step, title string) WelcomePage {
 	page := WelcomePage{Base: s.base(r, title, ""), Step: step, Next: stepDone}
 	page.Setup = "" // The page is the setup; no need to offer it.
-	past := true
+	v, past := visitorOf(r), true
 	for i, st := range steps {
-		if st.name == step {
+		current := st.name == step
+		if current {
 			past = false
 			if i+1 < len(steps) {
 				page.Next = steps[i+1].name
 			}
 		}
-		ws := WelcomeStep{Title: st.title, Current: st.name == step, Past: past}
-		if st.name != stepPassword && visitorOf(r).Role == Admin {
+		ws := WelcomeStep{Title: st.title, Current: current, Past: past}
+		if st.name == stepPassword {
+			ws.Past = v.SetUp
+		}
+		if !current && v.Role == Admin && !(st.name == stepPassword && v.SetUp) {
 			ws.Href = "/welcome/" + st.name
 		}
 		page.Steps = append(page.Steps, ws)
@@ -187,7 +191,7 @@ func (s *Server) setFirstPassword(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	if accounts.hasAdmin() {
-		return &Problem{Status: http.StatusForbidden, Title: "Set already", Detail: "There is a password already. Log in with it, or run \"flattraffic password\" on the machine to set a new one."}
+		return &Problem{Status: http.StatusForbidden, Title: "Set already", Detail: "There is a password already. Sign in with it, or run \"flattraffic password\" on the machine to set a new one."}
 	}
 	if !visitorOf(r).Local {
 		return &Problem{Status: http.StatusForbidden, Title: "Not set up yet", Detail: sayLocalOnly}
