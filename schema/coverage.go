@@ -1,0 +1,71 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// coverage says what a rollup can be computed from. Raw flows and quarter
+// hours may have been dropped by whole months, oldest first, while the rollups
+// made from them stay.
+type coverage struct {
+	rawFrom   time.Time // rollups hold exactly what raw has from this quarter hour on; zero = all along
+	usageFrom time.Time // the same for the daily tables and usage_15m
+	noRaw     bool      // there are no raw flows
+	noUsage   bool      // there are no quarter hours
+}
+
+// readCoverage finds out what was dropped: the rollup then begins earlier than
+// its source. A flow is at most seven days long, but what overlaps a quarter
+// hour of a kept month also ends in that month or later.
+func readCoverage(ctx context.Context, conn driver.Conn, zone, flows, usage string) (coverage, error) {
+	var c coverage
+	var rawRows, usageRows, dayRows uint64
+	var rawMonth, usageMonth, firstDay time.Time
+	var firstRaw, firstBucket *int64
+	err := conn.QueryRow(ctx, render("coverage", struct{ Flows, Usage string }{flows, usage})).
+		Scan(&rawRows, &rawMonth, &firstRaw, &usageRows, &firstBucket, &usageMonth, &dayRows, &firstDay)
+	if err != nil {
+		return c, fmt.Errorf("find out what raw flows there are: %w", err)
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		return c, fmt.Errorf("load time zone %s: %w", zone, err)
+	}
+	c.noRaw, c.noUsage = rawRows == 0 || firstRaw == nil, usageRows == 0
+	earlier := func(t int64) bool { // the daily tables begin before t
+		return dayRows > 0 && firstDay.Format(time.DateOnly) < time.Unix(t, 0).In(loc).Format(time.DateOnly)
+	}
+	if !c.noRaw && (!c.noUsage && *firstBucket < *firstRaw || earlier(*firstRaw)) {
+		c.rawFrom = rawMonth
+	}
+	if !c.noUsage && earlier(*firstBucket) {
+		c.usageFrom = usageMonth
+	}
+	return c, nil
+}
+
+// day is a local date as days since 1970, as ClickHouse's Date has it.
+type day int
+
+// dayOf returns the local day of an instant.
+func dayOf(t time.Time, loc *time.Location) day {
+	y, m, d := t.In(loc).Date()
+	return day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+// date returns midnight UTC of the day, which stands for the day in queries.
+func (d day) date() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
+
+func (d day) String() string { return d.date().Format(time.DateOnly) }
+
+// after returns the first day that lies wholly after the start of coverage.
+func after(from time.Time, loc *time.Location) day {
+	if from.IsZero() {
+		return 0
+	}
+	return dayOf(from, loc) + 1
+}

@@ -1,0 +1,78 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// codeSameQueryID is ClickHouse's code for a query id that already runs.
+const codeSameQueryID = 216
+
+// errBusy says that another process holds a lock.
+var errBusy = errors.New("another process works on the schema")
+
+// Locks of a database. Maintenance is held by whatever changes tables, for as
+// long as it takes; pausing while inserts are paused, which is short.
+const (
+	maintenance = "maintenance"
+	pausing     = "pausing"
+)
+
+// withLock runs fn while no other process holds the same lock on the database.
+// The lock is a query that sleeps: the server allows one query of an id at a
+// time, and ends it when its client is gone, so that a killed process leaves
+// no lock behind. With wait false a held lock is errBusy.
+func withLock(ctx context.Context, conn driver.Conn, name string, wait bool, fn func(ctx context.Context) error) error {
+	var database string
+	if err := conn.QueryRow(ctx, "SELECT currentDatabase()").Scan(&database); err != nil {
+		return fmt.Errorf("ask for the database's name: %w", err)
+	}
+	held, release := context.WithCancel(ch.Context(ctx, ch.WithQueryID("flattraffic "+name+" "+database)))
+	defer release()
+	rows, err := takeLock(held, conn, wait)
+	if err != nil {
+		return err
+	}
+	work, lost := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for rows.Next() { //nolint:revive // the query returns no rows
+		}
+		lost(errors.Join(errors.New("the lock on the database was lost"), rows.Err(), rows.Close()))
+	}()
+	err = fn(work)
+	if err != nil && work.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(work)
+	}
+	release()
+	<-ended
+	return err
+}
+
+// takeLock starts the sleeping query. It is there when its header is.
+func takeLock(ctx context.Context, conn driver.Conn, wait bool) (driver.Rows, error) {
+	for {
+		rows, err := conn.Query(ctx, query("take_lock"))
+		if err == nil {
+			return rows, nil
+		}
+		var e *ch.Exception
+		if !errors.As(err, &e) || e.Code != codeSameQueryID {
+			return nil, fmt.Errorf("lock the database: %w", err)
+		}
+		if !wait {
+			return nil, errBusy
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
