@@ -134,6 +134,8 @@ func TestSampleInterfaces(t *testing.T) {
 		{true, 5, 6, 5, 6},
 		{false, 5, 1<<30 | 3, 5, 0}, // discarded
 		{true, 5, 2<<30 | 3, 5, 0},  // several
+		{false, 2<<30 | 3, 6, 0, 6},
+		{true, 1<<30 | 3, 6, 0, 6},
 		{false, 0x3fffffff, 6, 0, 6},
 	} {
 		p := decodetest.SFlow{Agent: exporter1}
