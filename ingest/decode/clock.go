@@ -54,6 +54,7 @@ func (f *fields) setTime(o op, v []byte) {
 		f.durationMs = ms
 	case opDurationMicros:
 		f.durationMs = ms / 1000
+	default:
 	}
 }
 

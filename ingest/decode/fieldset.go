@@ -128,6 +128,7 @@ func (f *fields) setLink(o op, v []byte) {
 		keep(&f.postSrcMAC, v)
 	case opPostDstMAC:
 		keep(&f.postDstMAC, v)
+	default:
 	}
 }
 
@@ -155,6 +156,7 @@ func (f *fields) setSampling(o op, v []byte) {
 		f.scopeIf = uint32(n)
 		f.has |= hasScopeIf
 		return
+	default:
 	}
 	f.has |= hasSampling
 }

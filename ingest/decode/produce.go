@@ -238,6 +238,7 @@ func (f *fields) reversed(r flow.Record) flow.Record {
 		r.Observed = flow.Egress
 	case flow.Egress:
 		r.Observed = flow.Ingress
+	case flow.ObservedUnknown:
 	}
 	return r
 }
