@@ -61,7 +61,7 @@ func CheckAccountName(name string) error {
 		return errors.New("the account needs a name")
 	}
 	bad := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._-@", r))
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-@", r)
 	}
 	if len(name) > maxName || strings.ContainsFunc(name, bad) {
 		return fmt.Errorf("account names are up to %d characters of a–z, 0–9 and . _ - @", maxName)

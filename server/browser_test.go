@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -88,10 +89,12 @@ type browser struct {
 }
 
 func (h *house) local(t *testing.T) *browser {
+	t.Helper()
 	return &browser{t: t, handler: h.Handler(), remote: "127.0.0.1:50000", host: "localhost:8080", header: http.Header{}, cookies: map[string]string{}}
 }
 
 func (h *house) remote(t *testing.T) *browser {
+	t.Helper()
 	b := h.local(t)
 	b.remote, b.host = "192.168.1.30:50000", "192.168.1.2:8080"
 	return b
@@ -113,9 +116,7 @@ func (b *browser) do(method, target string, form url.Values) reply {
 	}
 	r := httptest.NewRequestWithContext(b.t.Context(), method, target, body)
 	r.RemoteAddr, r.Host = b.remote, b.host
-	for key, values := range b.header {
-		r.Header[key] = values
-	}
+	maps.Copy(r.Header, b.header)
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		if len(b.header) == 0 {

@@ -89,23 +89,23 @@ func losses(e *exporterSeen) []Finding {
 	add := func(bad bool, text, fix string) { found = append(found, Finding{bad, text, fix}) }
 	records := e.Events["records"]
 	if lost := e.Events["lost_records"] + e.Events["lost_datagrams"]; share(lost, records+lost) > lossPercent {
-		add(true, fmt.Sprintf("%s records or datagrams got lost on the way in the last 24 hours.", grouped(lost)),
+		add(true, grouped(lost)+" records or datagrams got lost on the way in the last 24 hours.",
 			"Use a wired line between router and this machine; a busy router can also drop exports: see its own counters.")
 	}
 	if n := e.Events["queue_drops"]; n > 0 {
-		add(true, fmt.Sprintf("%s datagrams were dropped because this machine was too busy.", grouped(n)), "Give this machine more power, or let the router sample.")
+		add(true, grouped(n)+" datagrams were dropped because this machine was too busy.", "Give this machine more power, or let the router sample.")
 	}
 	if n := e.Events["template_missing"]; n > 0 {
-		add(true, fmt.Sprintf("%s sets of flows were given up, as their template did not come.", grouped(n)), "Set the template refresh on the router to 60 seconds.")
+		add(true, grouped(n)+" sets of flows were given up, as their template did not come.", "Set the template refresh on the router to 60 seconds.")
 	}
 	if n := e.Events["malformed"] + e.Events["bad_template"]; n > 0 {
-		add(true, fmt.Sprintf("%s datagrams or parts of them broke the rules of the protocol.", grouped(n)), "Look for newer software of the router.")
+		add(true, grouped(n)+" datagrams or parts of them broke the rules of the protocol.", "Look for newer software of the router.")
 	}
 	if n := e.Events["time_fixed"]; share(n, records) > lossPercent {
-		add(false, fmt.Sprintf("%s records had times that cannot be; the time of reception stands in.", grouped(n)), "Set the time on the router, best by NTP.")
+		add(false, grouped(n)+" records had times that cannot be; the time of reception stands in.", "Set the time on the router, best by NTP.")
 	}
 	if n := e.Events["state_limit"]; n > 0 {
-		add(true, fmt.Sprintf("%s parts were refused because it announced too many templates or sources.", grouped(n)), "See whether it really is your router that sends from this address.")
+		add(true, grouped(n)+" parts were refused because it announced too many templates or sources.", "See whether it really is your router that sends from this address.")
 	}
 	return found
 }
@@ -123,8 +123,10 @@ func directions(e *exporterSeen) []Finding {
 	var found []Finding
 	usage := e.Received + e.Sent
 	if e.Unmatched > usage/20 && e.Unmatched > 1e6 {
-		found = append(found, Finding{true, "Much of its traffic is between addresses that are in no local network.",
-			"Add your own ranges under Settings, Networks: often the IPv6 prefix your ISP gives you, or the router's outside address."})
+		found = append(found, Finding{
+			true, "Much of its traffic is between addresses that are in no local network.",
+			"Add your own ranges under Settings, Networks: often the IPv6 prefix your ISP gives you, or the router's outside address.",
+		})
 	}
 	switch {
 	case usage < 1e6:
@@ -140,12 +142,16 @@ func directions(e *exporterSeen) []Finding {
 func diagnoseIngest(e *exporterSeen) []Finding {
 	var found []Finding
 	if n := e.Events["kernel_drops"]; n > 0 {
-		found = append(found, Finding{true, fmt.Sprintf("The system dropped %s datagrams in the last 24 hours, as the receive buffer was full.", grouped(n)),
-			"Raise it: sysctl -w net.core.rmem_max=33554432, then restart FlatTraffic."})
+		found = append(found, Finding{
+			true, fmt.Sprintf("The system dropped %s datagrams in the last 24 hours, as the receive buffer was full.", grouped(n)),
+			"Raise it: sysctl -w net.core.rmem_max=33554432, then restart FlatTraffic.",
+		})
 	}
 	if n := e.Events["spool_drops"]; n > 0 {
-		found = append(found, Finding{true, fmt.Sprintf("%s flows were dropped, as the database was away and the spool full.", grouped(n)),
-			"See why the database is away; give the spool more room."})
+		found = append(found, Finding{
+			true, grouped(n) + " flows were dropped, as the database was away and the spool full.",
+			"See why the database is away; give the spool more room.",
+		})
 	}
 	return found
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -55,7 +56,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		seconds := int(math.Ceil(wait.Seconds()))
 		s.metrics.logins.WithLabelValues("limited").Inc()
 		s.log.Warn("login refused: too many tries", "client", from)
-		w.Header().Set("Retry-After", fmt.Sprint(seconds))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 		page.Error = fmt.Sprintf("Too many tries. Wait %d seconds, then try again.", seconds)
 		return s.loginPage(w, r, http.StatusTooManyRequests, page)
 	}

@@ -17,7 +17,7 @@ import (
 
 // Problem is an error that is meant for the reader, with the remedy in Detail.
 // It is the body of application/problem+json (RFC 9457).
-type Problem struct {
+type Problem struct { //nolint:errname // what RFC 9457 calls it
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -102,8 +102,7 @@ func (s *Server) problem(r *http.Request, err error) *Problem {
 // unavailable reports whether the database, not the question, is the trouble:
 // it cannot be reached, is too slow, or its tables are not there yet.
 func unavailable(err error) bool {
-	var e *clickhouse.Exception
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*clickhouse.Exception](err); ok {
 		switch e.Code {
 		case 60, 81, 159, 202, 209, 210, 241, 394, 516: // no such table or database, timeout, too many queries, network, memory, cancelled, login refused
 			return true
@@ -131,7 +130,7 @@ func (s *Server) recoverPanics(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
 			s.log.Error("request handler panicked", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))

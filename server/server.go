@@ -177,7 +177,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := hs.Shutdown(grace); err != nil {
 		_ = hs.Close() // What did not finish in the grace is cut off.
 	}
-	<-done
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the web interface: %w", err)
+	}
 	return nil
 }
 

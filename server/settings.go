@@ -44,8 +44,7 @@ func (s *Server) settingsBase(r *http.Request, section, title string, errs site.
 // fieldErrors returns what is wrong with the input. Any other error is not the
 // reader's and is handed on.
 func fieldErrors(err error) (site.FieldErrors, error) {
-	var fields site.FieldErrors
-	if errors.As(err, &fields) {
+	if fields, ok := errors.AsType[site.FieldErrors](err); ok {
 		return fields, nil
 	}
 	return nil, err

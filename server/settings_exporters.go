@@ -186,29 +186,25 @@ func readExporter(r *http.Request) (ExporterForm, site.Exporter) {
 		}
 		e.SamplingRate = uint32(n)
 	}
-	if e.CountInterfaces, err = parseNumbers(f.Interfaces); err != nil {
-		f.Errors["count_interfaces"] = fmt.Sprintf("%q is no interface number; give numbers with commas between, or leave it empty to count all.", err.Error())
+	var bad string
+	if e.CountInterfaces, bad = parseNumbers(f.Interfaces); bad != "" {
+		f.Errors["count_interfaces"] = fmt.Sprintf("%q is no interface number; give numbers with commas between, or leave it empty to count all.", bad)
 	}
 	return f, e
 }
 
-// notNumber is the part of a list that is none.
-type notNumber string
-
-func (e notNumber) Error() string { return string(e) }
-
-func parseNumbers(text string) ([]uint32, error) {
-	var list []uint32
+// parseNumbers reads numbers with commas between; bad is the part that is none.
+func parseNumbers(text string) (list []uint32, bad string) {
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == ';' }) {
 		n, err := strconv.ParseUint(part, 10, 32)
 		if err != nil {
-			return nil, notNumber(part)
+			return nil, part
 		}
 		if !slices.Contains(list, uint32(n)) {
 			list = append(list, uint32(n))
 		}
 	}
-	return list, nil
+	return list, ""
 }
 
 func (s *Server) deleteExporter(w http.ResponseWriter, r *http.Request) error {

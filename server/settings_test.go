@@ -109,7 +109,7 @@ func planTexts(s *site.Settings) []site.PlanText {
 func TestPlanPreviewSavesNothing(t *testing.T) {
 	h := newHouse(t, Config{})
 	admin := h.setUp(t)
-	h.Server.now = func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }
+	h.now = func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }
 	page := admin.post("/settings/plan", planOf("renewal", "12", "action", "preview"))
 	got := texts(page.document, "#preview p")
 	want := []string{

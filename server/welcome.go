@@ -163,7 +163,7 @@ func (s *Server) welcomeBase(r *http.Request, step, title string) WelcomePage {
 		if st.name == stepPassword {
 			ws.Past = v.SetUp
 		}
-		if !current && v.Role == Admin && !(st.name == stepPassword && v.SetUp) {
+		if !current && v.Role == Admin && (st.name != stepPassword || !v.SetUp) {
 			ws.Href = "/welcome/" + st.name
 		}
 		page.Steps = append(page.Steps, ws)
