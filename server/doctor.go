@@ -21,6 +21,8 @@ const (
 	clockOff    = 5 * time.Second
 	clockWrong  = 5 * time.Minute // beyond it times are not believed
 	lossPercent = 0.1
+	// A running ingest says so every quarter hour; with the time to deliver it.
+	ingestQuiet = 31 * time.Minute
 )
 
 // diagnose says what is the matter with an exporter, the gravest first.
@@ -79,6 +81,9 @@ func unreadable(e *exporterSeen) []Finding {
 		return []Finding{{Bad: true, Text: "What it sends is neither NetFlow v5, v9, IPFIX nor sFlow v5.", Fix: "Choose one of these on the router, and the right port: 2055 or 4739 for NetFlow and IPFIX, 6343 for sFlow."}}
 	case e.Events["malformed"] > 0:
 		return []Finding{{Bad: true, Text: "What it sends breaks the rules of its protocol.", Fix: "Look for newer software of the router, or try NetFlow v9 instead of IPFIX or the other way round."}}
+	}
+	if e.Received+e.Sent+e.Internal+e.Unmatched > 0 {
+		return nil // Imported, or written by hand: there is nothing to mend on a router.
 	}
 	return []Finding{{Text: "It has sent nothing lately that could be read.", Fix: "See whether the router is up and exports to this machine."}}
 }
@@ -139,8 +144,14 @@ func directions(e *exporterSeen) []Finding {
 }
 
 // diagnoseIngest says what is the matter with the ingest as a whole.
-func diagnoseIngest(e *exporterSeen) []Finding {
+func diagnoseIngest(e *exporterSeen, now time.Time) []Finding {
 	var found []Finding
+	if now.Sub(e.LastSeen) > ingestQuiet {
+		found = append(found, Finding{
+			true, "The part of FlatTraffic that receives flows is not running.",
+			"Start it: \"flattraffic up\" runs everything, \"flattraffic ingest\" that part alone.",
+		})
+	}
 	if n := e.Events["kernel_drops"]; n > 0 {
 		found = append(found, Finding{
 			true, fmt.Sprintf("The system dropped %s datagrams in the last 24 hours, as the receive buffer was full.", grouped(n)),

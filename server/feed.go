@@ -117,7 +117,19 @@ func (f *feed) exporters(ctx context.Context) (list []*exporterSeen, ingest *exp
 	if err := f.directions(ctx, of); err != nil {
 		return nil, nil, fmt.Errorf("read the usage of exporters: %w", err)
 	}
-	return list, of(netip.IPv6Unspecified()), nil
+	ingest = of(netip.IPv6Unspecified())
+	if ingest.LastSeen, err = f.ingestRan(ctx); err != nil {
+		return nil, nil, fmt.Errorf("read when the ingest ran: %w", err)
+	}
+	return list, ingest, nil
+}
+
+// ingestRan returns the start of the last quarter hour the ingest ran in, of
+// the last day; 1970 when it did not.
+func (f *feed) ingestRan(ctx context.Context) (last time.Time, err error) {
+	ctx, cancel := f.since(ctx, 24*time.Hour)
+	defer cancel()
+	return last, f.conn.QueryRow(ctx, statement("ingest_last")).Scan(&last)
 }
 
 // maxExportersShown bounds the page when strangers send from made-up addresses.

@@ -439,7 +439,7 @@ func TestAccounts(t *testing.T) {
 func TestStatementsAreThere(t *testing.T) {
 	for _, name := range []string{
 		"accounts", "write_account", "find_session", "commit_session", "delete_session", "delete_other_sessions", "count_sessions",
-		"exporters_seen", "ledger_since", "directions_since", "last_seen", "flows_lately", "time_zones",
+		"exporters_seen", "ingest_last", "ledger_since", "directions_since", "last_seen", "flows_lately", "time_zones",
 		"setup_step", "set_setup_step", "unmatched_ranges", "local_ranges",
 	} {
 		if statement(name) == "" {

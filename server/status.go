@@ -43,7 +43,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest), Zone: s.zoneNow(r.Context())}
+	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest, s.now()), Zone: s.zoneNow(r.Context())}
 	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
 	for _, e := range seen {
 		set := settingsOf(settings, e.Address)

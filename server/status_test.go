@@ -54,6 +54,9 @@ func TestStatusWithoutExporters(t *testing.T) {
 	if all := strings.Join(causes, " "); !strings.Contains(all, "12055") || !strings.Contains(all, "16343") || !strings.Contains(all, "irewall") {
 		t.Errorf("causes = %q, want the ports in use and the firewall", causes)
 	}
+	if got := texts(page.document, "section[aria-labelledby=ingest] li"); len(got) != 1 || !strings.Contains(got[0], "not running") {
+		t.Errorf("about this machine: %q, want that the ingest is not running", got)
+	}
 	if page.header.Get("Refresh") == "" {
 		t.Error("the page does not look again by itself")
 	}
@@ -67,6 +70,7 @@ func TestStatusWithExporter(t *testing.T) {
 	h.count(t, "192.168.1.1", "lost_records", 50)
 	h.count(t, "192.168.1.99", "unknown_version", 3)
 	h.count(t, "::", "kernel_drops", 7)
+	h.count(t, "::", "running_seconds", 600)
 	page := h.local(t).get("/status")
 	if n := len(find(page.document, "section[aria-labelledby=causes]")); n != 0 {
 		t.Error("the usual causes are shown though flows arrive")
