@@ -84,6 +84,7 @@ type entry struct {
 	size    int64  // bytes of the file
 	durable bool   // the file survives a power cut
 	state   state
+	tries   int    // on a connection that stood
 	batch   *batch // nil: read the file
 }
 

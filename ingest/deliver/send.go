@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -17,6 +18,8 @@ const (
 	remindEvery = time.Minute            // between log lines while ClickHouse stays away
 	pingAfter   = 30 * time.Second       // a connection idle that long is tried before it gets a batch
 	insertLimit = 5 * time.Minute        // for one insert
+	pausedRetry = 20 * time.Millisecond  // between tries while maintenance holds inserts back
+	maxTries    = 20                     // of a batch that is not flows, on a server that answers
 )
 
 // sender owns the connection. It is for one goroutine.
@@ -48,17 +51,38 @@ func (d *Deliverer) sendUntil(ctx context.Context, sealed <-chan struct{}) {
 			}
 			continue
 		}
-		err := s.send(ctx, e)
-		if err == nil {
+		switch err := s.send(ctx, e); {
+		case err == nil:
 			s.done(e)
-			continue
+		case isPaused(err):
+			sleep(ctx, pausedRetry, nil)
+		case s.hopeless(e, err):
+			s.done(e)
+		default:
+			s.failed(e, err)
+			if stopping {
+				return
+			}
+			s.wait(ctx, sealed)
 		}
-		s.failed(e, err)
-		if stopping {
-			return
-		}
-		s.wait(ctx, sealed)
 	}
+}
+
+// isPaused reports whether ClickHouse refused a batch because the schema's
+// maintenance holds inserts back for a moment, which it does by a constraint.
+// Nothing of the batch was stored.
+func isPaused(err error) bool { return ch.IsErr(err, proto.ErrViolatedConstraint) }
+
+// hopeless gives up a batch that ClickHouse does not take although it answers,
+// so that it does not hold up the others for ever: after many tries, and only
+// if it is not flows. Flows wait until a person has mended what is wrong.
+func (s *sender) hopeless(e *entry, err error) bool {
+	if e.table == flowsTable || e.tries < maxTries || e.file == "" {
+		return false
+	}
+	s.spool.setAside(e.file, err)
+	e.file = ""
+	return true
 }
 
 // head returns the oldest queued batch, nil when there is none.
@@ -87,6 +111,7 @@ func (s *sender) send(ctx context.Context, e *entry) error {
 			return nil
 		}
 	}
+	e.tries++
 	doubtful := e.state != unsent
 	if e.state != acked {
 		if err := s.advance(e, sent); err != nil {
@@ -94,6 +119,9 @@ func (s *sender) send(ctx context.Context, e *entry) error {
 		}
 		start := time.Now()
 		if err := s.insert(ctx, b.table, b.input, b.id); err != nil {
+			if isPaused(err) && !doubtful {
+				err = errors.Join(err, s.advance(e, unsent))
+			}
 			return fmt.Errorf("insert into %s: %w", b.table, err)
 		}
 		if s.deps.Inserted != nil {
@@ -237,11 +265,16 @@ func (s *sender) failed(e *entry, err error) {
 // processes. Stopping ends it.
 func (s *sender) wait(ctx context.Context, sealed <-chan struct{}) {
 	s.pause = min(max(2*s.pause, firstPause), longestWait)
-	timer := time.NewTimer(s.pause/2 + rand.N(s.pause)) //nolint:gosec // jitter needs no secrecy
+	sleep(ctx, s.pause/2+rand.N(s.pause), sealed) //nolint:gosec // jitter needs no secrecy
+}
+
+// sleep waits until the time is over, ctx is done or the channel is closed.
+func sleep(ctx context.Context, d time.Duration, end <-chan struct{}) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-sealed:
+	case <-end:
 	case <-ctx.Done():
 	}
 }

@@ -1,0 +1,274 @@
+// Package ingest takes flow exports from the network to ClickHouse: socket →
+// worker → columns → tables, exactly once, with a ledger of what was lost. It
+// joins the rooms below: listen reads datagrams, decode makes records of them,
+// flow tells them from the local host's side, deliver brings them to the
+// tables, ledger counts.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/ingest/deliver"
+	"github.com/flattraffic/flattraffic/ingest/ledger"
+	"github.com/flattraffic/flattraffic/ingest/listen"
+	"github.com/flattraffic/flattraffic/site"
+)
+
+const (
+	settingsEvery   = 5 * time.Second  // how often settings are read
+	ledgerEvery     = 15 * time.Second // how often the ledger is delivered
+	ledgerAwayEvery = 5 * time.Minute  // the same while ClickHouse is away: counts add up in memory
+	stateEvery      = 10 * time.Second // how often what is known of exporters and addresses is written
+	templatesEvery  = 30 * time.Second // how often templates are saved
+	tickEvery       = 2 * time.Second  // how often a decoder's waiting sets and gaps are looked at
+)
+
+// Config says where flows come in and how they are kept.
+type Config struct {
+	NetFlow       []string      // addresses for NetFlow v5, v9 and IPFIX: host:port
+	SFlow         []string      // addresses for sFlow; every address understands every protocol
+	DataDir       string        // templates, last settings and the spool live in ingest/ below it
+	FlushInterval time.Duration // longest time a record waits to be sent
+	Workers       int           // decoders; 0 = one a processor
+	SpoolLimit    int64         // bytes kept on disk while ClickHouse is away
+	ReceiveBuffer int           // bytes of socket buffer to ask for; 0 = 32 MiB
+}
+
+// Deps is what an Ingest works with.
+type Deps struct {
+	DSN      string      // of the ClickHouse that rows go to
+	Conn     driver.Conn // the same, for reading
+	Settings func(ctx context.Context) (*site.Settings, error)
+	Registry prometheus.Registerer // may be nil
+	Log      *slog.Logger
+	// Reconcile brings the rollups in line with flows for a span of time, after
+	// an insert whose fate was unknown.
+	Reconcile func(ctx context.Context, from, to time.Time) error
+}
+
+// Ingest is the service.
+type Ingest struct {
+	cfg  Config
+	deps Deps
+	dir  string
+
+	listener  *listen.Listener
+	deliverer *deliver.Deliverer
+	ledger    *ledger.Ledger
+	services  *flow.Services
+	policy    atomic.Pointer[policy]
+	state     *stateTable
+	workers   []*worker
+	inserts   *insertMetrics
+	listening atomic.Bool
+}
+
+// New returns an Ingest. It does no I/O.
+func New(cfg Config, deps Deps) (*Ingest, error) {
+	if deps.Log == nil || deps.Settings == nil || deps.Conn == nil {
+		return nil, errors.New("ingest lacks Log, Settings or Conn")
+	}
+	if cfg.DataDir == "" {
+		return nil, errors.New("no data directory is set; give one with --data")
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	services, err := flow.NewServices()
+	if err != nil {
+		return nil, err
+	}
+	dial, err := deliver.Dialer(deps.DSN)
+	if err != nil {
+		return nil, err
+	}
+	in := &Ingest{cfg: cfg, deps: deps, dir: filepath.Join(cfg.DataDir, "ingest"), ledger: ledger.New(), services: services, inserts: newInsertMetrics()}
+	in.policy.Store(newPolicy(nil, services))
+	in.listener, err = listen.New(listen.Config{
+		Addresses: slices.Concat(cfg.NetFlow, cfg.SFlow), Workers: cfg.Workers, ReceiveBuffer: cfg.ReceiveBuffer,
+	}, listen.Deps{Log: deps.Log, Count: in.ledger.Count})
+	if err != nil {
+		return nil, err
+	}
+	in.deliverer, err = deliver.New(deliver.Config{
+		Dir: filepath.Join(in.dir, "spool"), SpoolLimit: cfg.SpoolLimit, FlushInterval: cfg.FlushInterval,
+	}, deliver.Deps{
+		Dial: dial, Log: deps.Log, Reconcile: deps.Reconcile, Inserted: in.inserts.observe,
+		Dropped: func(exporter netip.Addr, rows int) {
+			in.ledger.Count(exporter, time.Now(), ledger.SpoolDrops, uint64(rows))
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	in.state = newStateTable(in.deliverer)
+	for i := range cfg.Workers {
+		in.workers = append(in.workers, newWorker(in, i))
+	}
+	if deps.Registry != nil {
+		if err := in.register(deps.Registry); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// Run takes flows until ctx is done. Then it stops reading, decodes what was
+// read, sends it, or leaves it in the spool if ClickHouse is away.
+func (in *Ingest) Run(ctx context.Context) error {
+	if err := in.open(ctx); err != nil {
+		return err
+	}
+	// Delivery ends last, when nothing more can come.
+	delivering, endDelivery := context.WithCancel(context.WithoutCancel(ctx))
+	defer endDelivery()
+	delivered := make(chan error, 1)
+	go func() { delivered <- in.deliverer.Run(delivering) }()
+
+	err := in.receive(ctx)
+	in.finish()
+	endDelivery()
+	return errors.Join(err, <-delivered)
+}
+
+// open prepares everything that can fail at the start.
+func (in *Ingest) open(ctx context.Context) error {
+	if err := os.MkdirAll(in.dir, 0o750); err != nil {
+		return fmt.Errorf("the data directory %s cannot be used: %w; correct its rights, or choose another with --data", in.cfg.DataDir, err)
+	}
+	in.recallPolicy()
+	in.pollPolicy(ctx)
+	for _, w := range in.workers {
+		w.loadTemplates()
+	}
+	if err := in.listener.Open(ctx); err != nil {
+		return err
+	}
+	if err := in.deliverer.Open(); err != nil {
+		return errors.Join(err, in.listener.Close())
+	}
+	in.deps.Log.Info("listening for flows", "addresses", in.listener.Addrs(), "workers", in.cfg.Workers)
+	return nil
+}
+
+// receive runs listener, workers and what goes along with them until ctx is
+// done and every datagram read is decoded.
+func (in *Ingest) receive(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	in.listening.Store(true)
+	defer in.listening.Store(false)
+	group.Go(func() error { return in.listener.Run(ctx) })
+	for _, w := range in.workers {
+		group.Go(func() error { w.run(); return nil })
+	}
+	group.Go(func() error { every(ctx, settingsEvery, func() { in.pollPolicy(ctx) }); return nil })
+	group.Go(func() error { in.countSeconds(ctx); return nil })
+	group.Go(func() error { in.flushLedger(ctx); return nil })
+	group.Go(func() error { every(ctx, stateEvery, func() { in.writeState(ctx) }); return nil })
+	return group.Wait()
+}
+
+// finish hands over what is not rows of flows.
+func (in *Ingest) finish() {
+	in.state.write()
+	if err := in.ledger.Flush(in.deliverer.Insert); err != nil {
+		in.deps.Log.Error("the last counts of the ledger are lost", "error", err)
+	}
+}
+
+// countSeconds counts the seconds the ingest listened, so that a gap in the
+// flows can be told from a gap in the listening.
+func (in *Ingest) countSeconds(ctx context.Context) {
+	last := time.Now()
+	every(ctx, time.Second, func() {
+		n := time.Since(last) / time.Second
+		last = last.Add(n * time.Second)
+		in.ledger.Count(ledger.All, last, ledger.RunningSeconds, uint64(n))
+	})
+}
+
+// flushLedger delivers the ledger now and then.
+func (in *Ingest) flushLedger(ctx context.Context) {
+	last := time.Now()
+	every(ctx, ledgerEvery, func() {
+		if in.away() && time.Since(last) < ledgerAwayEvery {
+			return
+		}
+		last = time.Now()
+		if err := in.ledger.Flush(in.deliverer.Insert); err != nil {
+			in.deps.Log.Warn("the ledger waits", "error", err)
+		}
+	})
+}
+
+// writeState writes what is known of exporters and addresses. While ClickHouse
+// is away it waits: only the newest state is of use.
+func (in *Ingest) writeState(ctx context.Context) {
+	if in.away() {
+		return
+	}
+	if err := in.state.recall(ctx, in.deps.Conn); err != nil {
+		in.deps.Log.Warn("the state of exporters is not written", "error", err)
+		return
+	}
+	in.state.write()
+}
+
+func (in *Ingest) away() bool { return !in.deliverer.Health().AwaySince.IsZero() }
+
+// Health says how the service is.
+type Health struct {
+	Listening []netip.AddrPort // addresses bound, nil when not running
+	deliver.Health
+}
+
+// Health returns the state of the service.
+func (in *Ingest) Health() Health {
+	h := Health{Health: in.deliverer.Health()}
+	if in.listening.Load() {
+		h.Listening = in.listener.Addrs()
+	}
+	return h
+}
+
+// Ready returns nil when flows come in and reach ClickHouse, else a sentence.
+func (in *Ingest) Ready() error {
+	h := in.Health()
+	switch {
+	case h.Listening == nil:
+		return errors.New("the ingest is not listening for flows")
+	case !h.AwaySince.IsZero():
+		return fmt.Errorf("ClickHouse has not taken flows for %s; %d batches wait in the spool: %w",
+			time.Since(h.AwaySince).Round(time.Second), h.SpoolBatches, h.Cause)
+	}
+	return nil
+}
+
+// every calls f at an interval until ctx is done.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			f()
+		}
+	}
+}
