@@ -62,7 +62,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if v.Account == "" {
-			return &Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine and for who is signed in. Allow others with --public-metrics."}
+			return &Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine and for who is signed in. Ask for them there, or sign in."}
 		}
 	}
 	promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)

@@ -65,7 +65,7 @@ func (s *Server) checkHost(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		writeText(w, http.StatusMisdirectedRequest, "FlatTraffic does not answer to this name. Open it by its IP address, or allow the name with --allow-host.")
+		writeText(w, http.StatusMisdirectedRequest, "FlatTraffic does not answer to this name. Open it by its IP address, or allow the name with --allowed-hosts.")
 	})
 }
 
