@@ -19,9 +19,9 @@ type batch struct {
 	fromMs int64 // Unix milliseconds, first packet of the earliest record
 	toMs   int64 // Unix milliseconds, just after the end of the latest record
 
-	flows   *flowColumns       // nil for other tables than flows and for batches read from the spool
-	sources map[netip.Addr]int // rows by exporter, to say whose rows were dropped
-	sealed  time.Time
+	flows    *flowColumns       // nil for other tables than flows and for batches read from the spool
+	sources  map[netip.Addr]int // rows by exporter, to say whose rows were dropped
+	replaces []string           // spool files that this batch stands for
 }
 
 // maxSources bounds the exporters told apart in a batch; the rows of further
@@ -53,12 +53,19 @@ func (b *batch) add(row *Row) {
 	end := floorSecond(row.Record.EndMs) * 1000
 	b.fromMs = min(b.fromMs, end-(row.Record.EndMs-row.Record.StartMs))
 	b.toMs = max(b.toMs, end+1000)
-	source := row.Record.Exporter
-	if _, known := b.sources[source]; !known && len(b.sources) >= maxSources {
-		source = netip.IPv6Unspecified()
-	}
-	b.sources[source]++
+	b.addSource(row.Record.Exporter, 1)
 }
+
+// addSource books rows on an exporter.
+func (b *batch) addSource(exporter netip.Addr, rows int) {
+	if _, known := b.sources[exporter]; !known && len(b.sources) >= maxSources {
+		exporter = netip.IPv6Unspecified()
+	}
+	b.sources[exporter] += rows
+}
+
+// month is the month all rows lie in.
+func (b *batch) month() month { return monthOf(b.toMs - 1000) }
 
 // from is the start of the earliest record.
 func (b *batch) from() time.Time { return time.UnixMilli(b.fromMs).UTC() }

@@ -85,6 +85,40 @@ func (c *flowColumns) append(row *Row) {
 	c.packets = append(c.packets, r.Packets)
 }
 
+// appendAll adds all rows of other columns.
+func (c *flowColumns) appendAll(o *flowColumns) {
+	c.end.Data = append(c.end.Data, o.end.Data...)
+	c.duration = append(c.duration, o.duration...)
+	c.delay = append(c.delay, o.delay...)
+	c.exporter = append(c.exporter, o.exporter...)
+	c.origin = append(c.origin, o.origin...)
+	c.inIf = append(c.inIf, o.inIf...)
+	c.outIf = append(c.outIf, o.outIf...)
+	c.observed = append(c.observed, o.observed...)
+	c.direction = append(c.direction, o.direction...)
+	c.counted = append(c.counted, o.counted...)
+	c.host = append(c.host, o.host...)
+	c.peer = append(c.peer, o.peer...)
+	c.hostPort = append(c.hostPort, o.hostPort...)
+	c.peerPort = append(c.peerPort, o.peerPort...)
+	c.unmatchedDst = append(c.unmatchedDst, o.unmatchedDst...)
+	c.protocol = append(c.protocol, o.protocol...)
+	c.service = append(c.service, o.service...)
+	c.icmpType = append(c.icmpType, o.icmpType...)
+	c.icmpCode = append(c.icmpCode, o.icmpCode...)
+	c.tcpFlags = append(c.tcpFlags, o.tcpFlags...)
+	c.tos = append(c.tos, o.tos...)
+	c.vlan = append(c.vlan, o.vlan...)
+	c.hostMAC = append(c.hostMAC, o.hostMAC...)
+	c.peerMAC = append(c.peerMAC, o.peerMAC...)
+	c.hostAS = append(c.hostAS, o.hostAS...)
+	c.peerAS = append(c.peerAS, o.peerAS...)
+	c.samplingRate = append(c.samplingRate, o.samplingRate...)
+	c.timeFixed = append(c.timeFixed, o.timeFixed...)
+	c.bytes = append(c.bytes, o.bytes...)
+	c.packets = append(c.packets, o.packets...)
+}
+
 // input names the columns. The columns are shared, not copied.
 func (c *flowColumns) input() proto.Input {
 	return proto.Input{

@@ -86,6 +86,10 @@ type entry struct {
 	state   state
 	tries   int    // on a connection that stood
 	batch   *batch // nil: read the file
+
+	month    month
+	alone    bool     // not to be joined with others
+	replaced []string // files to be removed before this batch is sent
 }
 
 // state is how far a batch has come.
@@ -123,11 +127,11 @@ func New(cfg Config, deps Deps) (*Deliverer, error) {
 	return d, nil
 }
 
-// Append adds rows, which it copies. It waits while twice a batch's rows are
-// waiting to be written, so that memory stays bounded on a slow disk.
+// Append adds rows, which it copies. It waits while a whole batch is not yet
+// taken up to be written, so that memory stays bounded on a slow disk.
 func (d *Deliverer) Append(rows []Row) {
 	d.mu.Lock()
-	for d.openRows >= 2*d.cfg.BatchRows && !d.stopped {
+	for d.openRows >= d.cfg.BatchRows && !d.stopped {
 		d.room.Wait()
 	}
 	for i := range rows {
@@ -187,10 +191,12 @@ func (d *Deliverer) Open() error {
 		return err
 	}
 	d.unlock = unlock
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, f := range found {
 		d.queue = append(d.queue, &entry{
 			id: f.ID, table: f.Table, rows: f.Rows, sources: f.Sources,
-			file: f.name, size: f.size, durable: true, state: f.state(),
+			file: f.name, size: f.size, durable: true, state: f.state(), month: monthOf(f.ToMs - 1000),
 		})
 		d.bytes += f.size
 	}

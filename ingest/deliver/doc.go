@@ -6,7 +6,8 @@
 // first written to the spool directory, then sent, then its file is removed.
 // While ClickHouse is away the files stay, are forced to the disk, and are sent
 // in order when it returns, by this process or by the next one. What does not
-// fit the spool's limit is dropped and counted.
+// fit the spool's limit is dropped and counted. Small batches that wait and were
+// never sent are joined, so that a backlog drains in few inserts.
 //
 // A batch is sent with its id as insert_deduplication_token, for ever, until
 // ClickHouse acknowledges it. Tables deduplicate by that token, views' targets

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"net/netip"
 
 	"github.com/ClickHouse/ch-go/compress"
@@ -22,7 +21,7 @@ import (
 const fileFormat = 1
 
 // maxHeader bounds the header line, in bytes: maxSources entries take about
-// 16 kB.
+// 16 kB, maxMerged names 28 kB.
 const maxHeader = 64 << 10
 
 // header describes a spool file.
@@ -34,8 +33,9 @@ type header struct {
 	FromMs   int64              `json:"from_ms"`
 	ToMs     int64              `json:"to_ms"`
 	Sources  map[netip.Addr]int `json:"sources,omitempty"`
-	Size     int                `json:"size"`   // bytes after the header line
-	Checksum uint32             `json:"crc32c"` // of those bytes
+	Replaces []string           `json:"replaces,omitempty"` // files whose rows this one holds
+	Size     int                `json:"size"`               // bytes after the header line
+	Checksum uint32             `json:"crc32c"`             // of those bytes
 }
 
 // errCorrupt is the cause of every error about a file's content.
@@ -68,7 +68,7 @@ func (e *encoder) encode(b *batch) ([]byte, error) {
 	}
 	body := e.compress.Data
 	line, err := json.Marshal(header{
-		Format: fileFormat, ID: b.id, Table: b.table, Rows: b.rows, FromMs: b.fromMs, ToMs: b.toMs, Sources: b.sources,
+		Format: fileFormat, ID: b.id, Table: b.table, Rows: b.rows, FromMs: b.fromMs, ToMs: b.toMs, Sources: b.sources, Replaces: b.replaces,
 		Size: len(body), Checksum: crc32.Checksum(body, castagnoli),
 	})
 	if err != nil {
@@ -97,24 +97,40 @@ func splitHeader(file []byte) (header, []byte, error) {
 	return h, file[end+1:], nil
 }
 
+// verify reads the header of a whole file and checks what follows it.
+func verify(file []byte) (header, []byte, error) {
+	h, body, err := splitHeader(file)
+	if err != nil {
+		return h, nil, err
+	}
+	if len(body) != h.Size || crc32.Checksum(body, castagnoli) != h.Checksum {
+		return h, nil, fmt.Errorf("%w: %d bytes of %d, or a wrong checksum", errCorrupt, len(body), h.Size)
+	}
+	return h, body, nil
+}
+
+// readBlock reads the rows of a file into columns.
+func readBlock(body []byte, rows int, columns proto.Result) error {
+	var block proto.Block
+	in := proto.NewReader(compress.NewReader(bytes.NewReader(body)))
+	if err := block.DecodeRawBlock(in, proto.Version, columns); err != nil {
+		return fmt.Errorf("%w: %w", errCorrupt, err)
+	}
+	if block.Rows != rows {
+		return fmt.Errorf("%w: %d rows of %d", errCorrupt, block.Rows, rows)
+	}
+	return nil
+}
+
 // decode reads a whole file back into a batch.
 func decode(file []byte) (*batch, error) {
-	h, body, err := splitHeader(file)
+	h, body, err := verify(file)
 	if err != nil {
 		return nil, err
 	}
-	if len(body) != h.Size || crc32.Checksum(body, castagnoli) != h.Checksum {
-		return nil, fmt.Errorf("%w: %d bytes of %d, or a wrong checksum", errCorrupt, len(body), h.Size)
-	}
-	var (
-		columns proto.Results
-		block   proto.Block
-	)
-	if err := block.DecodeRawBlock(proto.NewReader(compress.NewReader(bytes.NewReader(body))), proto.Version, columns.Auto()); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
-	}
-	if block.Rows != h.Rows {
-		return nil, fmt.Errorf("%w: %d rows of %d", errCorrupt, block.Rows, h.Rows)
+	var columns proto.Results
+	if err := readBlock(body, h.Rows, columns.Auto()); err != nil {
+		return nil, err
 	}
 	b := &batch{id: h.ID, table: h.Table, rows: h.Rows, fromMs: h.FromMs, toMs: h.ToMs, sources: h.Sources}
 	for _, c := range columns {

@@ -55,7 +55,7 @@ func (d *Deliverer) enqueue(b *batch) bool {
 		d.drop(b.table, b.rows, b.sources)
 		return false
 	}
-	e := &entry{id: b.id, table: b.table, rows: b.rows, sources: b.sources}
+	e := &entry{id: b.id, table: b.table, rows: b.rows, sources: b.sources, month: b.month()}
 	d.mu.Lock()
 	away := !d.away.IsZero()
 	fits := d.bytes+int64(len(content)) <= d.cfg.SpoolLimit
@@ -91,6 +91,9 @@ func (d *Deliverer) order(b *batch) string {
 	d.lastSeq = max(d.lastSeq+1, time.Now().UnixNano())
 	return fmt.Sprintf("%019d-%s", d.lastSeq, b.id)
 }
+
+// orderOf is the part of a file's name that it sorts by.
+func orderOf(name string) string { return name[:min(len(name), 19)] }
 
 // inMemory counts the queued batches that hold their columns. The caller holds
 // mu.

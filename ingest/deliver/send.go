@@ -51,7 +51,13 @@ func (d *Deliverer) sendUntil(ctx context.Context, sealed <-chan struct{}) {
 			}
 			continue
 		}
-		switch err := s.send(ctx, e); {
+		err := s.connect(ctx)
+		if err == nil {
+			s.merge()
+			e = d.head()
+			err = s.send(ctx, e)
+		}
+		switch {
 		case err == nil:
 			s.done(e)
 		case isPaused(err):
@@ -95,9 +101,10 @@ func (d *Deliverer) head() *entry {
 	return d.queue[0]
 }
 
-// send brings one batch to ClickHouse. It may be called again after an error.
+// send brings one batch to ClickHouse, with which it is connected. It may be
+// called again after an error.
 func (s *sender) send(ctx context.Context, e *entry) error {
-	if err := s.connect(ctx); err != nil {
+	if err := s.removeReplaced(e); err != nil {
 		return err
 	}
 	b := e.batch

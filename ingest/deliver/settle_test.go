@@ -241,3 +241,33 @@ func TestKilledClickHouse(t *testing.T) {
 	check(t, conn, want)
 	t.Logf("%d records, %d kills, %d reconciliations", want.Rows, 5, len(h.reconciliations()))
 }
+
+// While the schema's maintenance holds inserts back, which it does by a
+// constraint, batches wait; ClickHouse is not away, and nothing is in doubt.
+func TestHeldBackInserts(t *testing.T) {
+	conn, dial := database(t)
+	h := run(t, deliver.Config{}, deliver.Deps{Dial: dial})
+	if err := conn.Exec(t.Context(), "ALTER TABLE flows ADD CONSTRAINT paused CHECK now64(3, 'UTC') >= toDateTime64('2100-01-01 00:00:00', 3, 'UTC')"); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(19, 20))
+	var want sums
+	for range 3 {
+		rows := randomRows(t, r, 500, newYear.Add(48*time.Hour))
+		want.add(rows)
+		h.Append(rows)
+		time.Sleep(150 * time.Millisecond)
+	}
+	if got := h.Health(); got.SpoolBatches == 0 || !got.AwaySince.IsZero() {
+		t.Errorf("got health %+v, want batches that wait for a ClickHouse that is there", got)
+	}
+	if err := conn.Exec(t.Context(), "ALTER TABLE flows DROP CONSTRAINT paused"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the batches", func() bool { return h.Health().SpoolBatches == 0 })
+	h.stop()
+	check(t, conn, want)
+	if got := len(h.reconciliations()); got != 0 {
+		t.Errorf("got %d reconciliations, want none", got)
+	}
+}

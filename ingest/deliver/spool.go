@@ -72,8 +72,33 @@ func (s *spool) open() ([]spooled, error) {
 			found = append(found, f)
 		}
 	}
+	if found, err = s.removeReplaced(found); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(found, func(a, b spooled) int { return strings.Compare(a.name, b.name) })
 	return found, nil
+}
+
+// removeReplaced removes the files whose rows another one holds: the process
+// that joined them had not come to it.
+func (s *spool) removeReplaced(found []spooled) ([]spooled, error) {
+	replaced := map[string]bool{}
+	for _, f := range found {
+		for _, name := range f.Replaces {
+			replaced[name] = true
+		}
+	}
+	var kept []spooled
+	for _, f := range found {
+		if !replaced[f.name] {
+			kept = append(kept, f)
+			continue
+		}
+		if err := s.remove(f.name); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
 }
 
 func (s *spool) path(name string) string { return filepath.Join(s.dir, name) }
