@@ -28,8 +28,6 @@ import (
 	"github.com/flattraffic/flattraffic/site"
 )
 
-func TestMain(m *testing.M) { clickhousetest.Main(m) }
-
 // site settings that a test can change while the ingest runs.
 type settings struct {
 	mu  sync.Mutex

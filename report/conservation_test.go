@@ -259,3 +259,55 @@ func checkHost(t *testing.T, r *Reports, req Request, pieces []piece, start, end
 		t.Errorf("%v: far ends: %s", req.Query(), diff)
 	}
 }
+
+// TestTotalOfAnyWindow checks totals that are put together from whole days and
+// the quarter hours around them.
+func TestTotalOfAnyWindow(t *testing.T) {
+	const name = "America/Havana"
+	zone := location(t, name)
+	now := time.Date(2026, 3, 20, 10, 20, 0, 0, zone)
+	records := randomRecords(11, time.Date(2026, 3, 1, 0, 0, 0, 0, zone), now, 300)
+	pieces := piecesOf(records)
+	conn := database(t, name)
+	insert(t, conn, records)
+	q, err := newReports(t, conn, settingsOf(plan(t, name, "1", nil)), now).ask(t.Context(), Request{Kind: Days})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(d, h, m int) time.Time { return time.Date(2026, 3, d, h, m, 0, 0, zone) }
+	for _, test := range []struct {
+		start, end time.Time
+		parts      int
+	}{
+		{at(2, 0, 0), at(9, 0, 0), 1},
+		{at(2, 0, 0), at(9, 13, 15), 2},
+		{at(2, 7, 45), at(9, 13, 15), 3},
+		{at(2, 7, 45), at(2, 8, 0), 1},
+		{at(2, 7, 45), at(3, 8, 0), 2},
+		{at(2, 7, 45), at(4, 0, 0), 2},
+		{at(7, 23, 45), at(8, 3, 0), 2}, // the clocks skip the midnight of the 8th
+	} {
+		w := newWindow(test.start, test.end)
+		if got := len(q.split(w)); got != test.parts {
+			t.Errorf("%s – %s: got %d parts, want %d", test.start, test.end, got, test.parts)
+		}
+		got, err := q.total(t.Context(), w, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := sumPieces(pieces, test.start, test.end, nil); got != want {
+			t.Errorf("%s – %s: got %+v, want %+v", test.start, test.end, got, want)
+		}
+		got, err = q.total(t.Context(), w, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := sumPieces(pieces, test.start, test.end, func(p piece) bool {
+			b := bookedOn(p.host)
+			return b != "192.168.50.0/24" && b != "2001:db8:1::/56"
+		})
+		if got != want {
+			t.Errorf("%s – %s, metered: got %+v, want %+v", test.start, test.end, got, want)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 	if detail.Names, err = q.namesOfHost(ctx); err != nil {
 		return nil, err
 	}
-	if detail.Previous, err = q.total(ctx, q.from(q.before(), dims{})); err != nil {
+	if detail.Previous, err = q.total(ctx, q.before(), false); err != nil {
 		return nil, err
 	}
 	row := Row{Host: q.req.Filter.Host}

@@ -122,7 +122,7 @@ func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, 
 			o.DayNumber++
 		}
 	}
-	previous, err := q.meteredTotal(ctx, q.before())
+	previous, err := q.total(ctx, q.before(), !q.allMetered())
 	if err != nil {
 		return err
 	}
@@ -144,15 +144,6 @@ func share(value uint64, n, of int) uint64 {
 	hi, lo := bits.Mul64(value, uint64(n))
 	quotient, _ := bits.Div64(hi, lo, uint64(of))
 	return quotient
-}
-
-func (q *question) meteredTotal(ctx context.Context, w window) (Counters, error) {
-	if q.allMetered() {
-		return q.total(ctx, q.from(w, dims{}))
-	}
-	s := q.from(w, dims{host: true})
-	q.metered(&s)
-	return q.total(ctx, s)
 }
 
 // before is the period before the span, as far into it as the span has gone:

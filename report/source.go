@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"database/sql"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -11,11 +12,10 @@ import (
 	"strconv"
 	"strings"
 
-	"database/sql"
-
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/site"
 )
 
@@ -265,11 +265,53 @@ func (q *question) each(ctx context.Context, what, statement string, s source, m
 	return nil
 }
 
-// total sums up a source.
-func (q *question) total(ctx context.Context, s source) (Counters, error) {
-	var c Counters
-	err := q.each(ctx, "total", totalSQL, s, nil, func(rows driver.Rows) error { return rows.Scan(c.fields()...) })
-	return c, err
+// total sums up a window, with meteredOnly the hosts whose network counts
+// toward the cap. Of a window that begins or ends within a day the whole days
+// still come from the daily tables, which is much less to read.
+func (q *question) total(ctx context.Context, w window, meteredOnly bool) (Counters, error) {
+	var total Counters
+	for _, part := range q.split(w) {
+		s := q.from(part, dims{host: meteredOnly})
+		if meteredOnly {
+			q.metered(&s)
+		}
+		err := q.each(ctx, "total", totalSQL, s, nil, func(rows driver.Rows) error {
+			var c Counters
+			err := rows.Scan(c.fields()...)
+			total.add(c)
+			return err
+		})
+		if err != nil {
+			return Counters{}, err
+		}
+	}
+	return total, nil
+}
+
+// split cuts a window of the daily tables' zone at its first and its last
+// midnight.
+func (q *question) split(w window) []window {
+	zone := w.start.Location()
+	if w.whole || zone.String() != q.dayZone {
+		return []window{w}
+	}
+	var parts []window
+	from := w.start
+	morning := w.first
+	if !morning.Start(zone).Equal(w.start) {
+		morning = morning.AddDays(1)
+	}
+	evening := w.next
+	if !evening.Start(zone).Equal(w.end) {
+		evening = evening.AddDays(-1)
+	}
+	for _, d := range []billing.Date{morning, evening} {
+		if at := d.Start(zone); at.After(from) && at.Before(w.end) {
+			parts = append(parts, newWindow(from, at))
+			from = at
+		}
+	}
+	return append(parts, newWindow(from, w.end))
 }
 
 func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -18,6 +18,12 @@ type coverage struct {
 	noUsage   bool      // there are no quarter hours
 }
 
+// rawCut says whether usage_15m and daily_peer hold what raw has no more.
+func (c coverage) rawCut() bool { return c.noRaw || !c.rawFrom.IsZero() }
+
+// usageCut says whether the daily tables hold what usage_15m has no more.
+func (c coverage) usageCut() bool { return c.noUsage || !c.usageFrom.IsZero() }
+
 // readCoverage finds out what was dropped: the rollup then begins earlier than
 // its source. A flow is at most seven days long, but what overlaps a quarter
 // hour of a kept month also ends in that month or later.

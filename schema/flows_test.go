@@ -28,28 +28,27 @@ type row struct {
 
 func v6(s string) netip.Addr { return netip.AddrFrom16(netip.MustParseAddr(s).As16()) }
 
+const insertFlows = "INSERT INTO flows (`end`, duration_ms, exporter, direction, counted, host, peer, unmatched_dst, protocol, service, bytes, packets, origin, host_port, peer_port)"
+
+func (r row) appendTo(batch driver.Batch) error {
+	return batch.Append(time.Unix(r.end, 0), r.durationMs, r.exporter, r.direction, r.counted, r.host, r.peer, r.dst, r.protocol, r.service, r.bytes, r.packets, "ipfix", uint16(1234), uint16(443))
+}
+
 // insert puts rows into flows.
 func insert(t testing.TB, conn driver.Conn, rows []row) {
 	t.Helper()
-	if err := tryInsert(t, conn, rows); err != nil {
+	batch, err := conn.PrepareBatch(t.Context(), insertFlows)
+	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func tryInsert(t testing.TB, conn driver.Conn, rows []row) error {
-	t.Helper()
-	batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO flows (`end`, duration_ms, exporter, direction, counted, host, peer, unmatched_dst, protocol, service, bytes, packets, origin, host_port, peer_port)")
-	if err != nil {
-		return err
-	}
-	defer batch.Close()
 	for _, r := range rows {
-		err := batch.Append(time.Unix(r.end, 0), r.durationMs, r.exporter, r.direction, r.counted, r.host, r.peer, r.dst, r.protocol, r.service, r.bytes, r.packets, "ipfix", uint16(1234), uint16(443))
-		if err != nil {
-			return err
+		if err := r.appendTo(batch); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return batch.Send()
+	if err := batch.Send(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // randomRows returns flows that end in the given days.

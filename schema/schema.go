@@ -107,6 +107,9 @@ func Apply(ctx context.Context, conn driver.Conn, opts Options) error {
 			return fmt.Errorf("record migration %04d_%s: %w", m.number, m.name, err)
 		}
 	}
+	if err := finishInterrupted(ctx, conn); err != nil {
+		return err
+	}
 	services, err := flow.NewServices()
 	if err != nil {
 		return err

@@ -40,6 +40,32 @@ func Zone(ctx context.Context, conn driver.Conn) (string, error) {
 	return m[1], rows.Err()
 }
 
+// commentZone finds the zone in the comment of a daily table.
+var commentZone = regexp.MustCompile(`time zone ([A-Za-z0-9_+\-/]+)`)
+
+// zones returns the zone of each daily table, which its comment says.
+func zones(ctx context.Context, conn driver.Conn) (map[string]string, error) {
+	list := map[string]string{}
+	for _, r := range rollups() {
+		if r.time != "day" {
+			continue
+		}
+		comments, err := column[string](ctx, conn, query("table_comment"), r.table)
+		if err != nil {
+			return nil, fmt.Errorf("read the zone of %s: %w", r.table, err)
+		}
+		if len(comments) == 0 {
+			return nil, fmt.Errorf("table %s is missing; run flattraffic schema apply", r.table)
+		}
+		m := commentZone.FindStringSubmatch(comments[0])
+		if m == nil {
+			return nil, fmt.Errorf("the comment of table %s names no time zone; was it changed by hand?", r.table)
+		}
+		list[r.table] = m[1]
+	}
+	return list, nil
+}
+
 func checkZone(zone string) error {
 	if !zoneName.MatchString(zone) || zone == "Local" {
 		return fmt.Errorf("%q is not a time zone; write one like Europe/Berlin or Pacific/Auckland", zone)

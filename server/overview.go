@@ -94,7 +94,7 @@ func (a answer) overviewAnswer() overviewAnswer {
 	if v.Bad {
 		v.Says = append(v.Says, say{Point: a.base.Format(o.Used - limit), After: "over the cap"})
 	}
-	if !over && o.LikelyHigh > 0 {
+	if !over && a.Span.Billing && o.LikelyHigh > 0 {
 		s := say{Before: "Likely at the end", Point: a.sizeRange(o.LikelyLow, o.LikelyHigh)}
 		if !o.OverOn.IsZero() && v.Cap != nil && !v.Bad {
 			s.After = "over from about " + dayShort(o.OverOn)

@@ -333,3 +333,37 @@ func TestUnknownHostsAndDays(t *testing.T) {
 		}
 	}
 }
+
+// The pages stand on the real reports just as well as on made-up ones.
+func TestReportPagesOnTheEngine(t *testing.T) {
+	h := newHouse(t, Config{PublicReports: true})
+	h.flow(t, "received", "192.168.1.20", "203.0.113.5", 1500)
+	h.flow(t, "sent", "192.168.1.20", "203.0.113.5", 500)
+	h.flow(t, "internal", "192.168.1.21", "192.168.1.20", 70)
+	h.flow(t, "unmatched", "::", "198.51.100.7", 9)
+	b := h.local(t)
+	today := time.Now().UTC().Format(time.DateOnly)
+	all := "from=2000-01-01&to=" + time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
+	for _, path := range []string{
+		"/", "/?compare=last", "/days", "/days/" + today, "/hosts", "/hosts?compare=last", "/hosts/192.168.1.20", "/protocols", "/networks", "/history",
+		"/?" + all, "/days?" + all, "/hosts?" + all, "/hosts?host=192.168.1.20&network=192.168.0.0/16&protocol=tcp/443",
+	} {
+		a := b.get(path)
+		if a.status != http.StatusOK {
+			t.Errorf("GET %s = %d: %s", path, a.status, a.errors())
+			continue
+		}
+		for _, fault := range faults(a) {
+			t.Errorf("GET %s: %s", path, fault)
+		}
+		if len(find(a.document, ".empty")) == 0 && len(find(a.document, `data[value=2000]`)) == 0 {
+			t.Errorf("GET %s: nowhere says 2,000 bytes", path)
+		}
+	}
+	if got := len(find(b.get("/hosts").document, "tbody tr")); got != 3 {
+		t.Errorf("%d hosts, want 192.168.1.20, 192.168.1.21 and Unmatched", got)
+	}
+	if got := texts(b.get("/").document, ".list tbody tr.rest")[0]; got != "Unmatched 0 B 0 B ( 9 B ) 0 %" {
+		t.Errorf("unmatched traffic is shown as %q", got)
+	}
+}

@@ -117,6 +117,9 @@ func (p reportPages) ask(r *http.Request, path string, req report.Request) (answ
 	}
 	before := req
 	before.Period = spanBefore(a.Span, a.plans, a.now)
+	if before.Kind == report.Overview {
+		before.Kind = report.Days // Its lists are not compared.
+	}
 	a.before, err = p.run(r.Context(), before)
 	return a, err
 }
@@ -162,7 +165,9 @@ func (p reportPages) frame(r *http.Request, a answer, title, active, export stri
 	f.query = a.at.query
 	pick := newPicker(a.at, a.Span, a.plans, a.now)
 	f.Picker = &pick
-	f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "last").href()}
+	if billing.DateOf(a.Span.Start) != firstDay { // There is nothing before all time.
+		f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "last").href()}
+	}
 	if a.before != nil {
 		f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "").href(), Current: true}
 		f.Compared = "Compared with " + untilLabel(a.before.Span)

@@ -21,4 +21,4 @@ ENGINE = SummingMergeTree
 PARTITION BY toYear(day)
 ORDER BY (host, day, exporter)
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Usage a day and host, in the plan''s time zone. Sum the columns: rows merge in the background'
+COMMENT 'Usage a day and host, in the plan''s time zone {zone}. Sum the columns: rows merge in the background'

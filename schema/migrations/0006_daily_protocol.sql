@@ -22,4 +22,4 @@ ENGINE = SummingMergeTree
 PARTITION BY toYear(day)
 ORDER BY (day, exporter, protocol, service)
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Usage a day, protocol and service, in the plan''s time zone. Sum the columns: rows merge in the background'
+COMMENT 'Usage a day, protocol and service, in the plan''s time zone {zone}. Sum the columns: rows merge in the background'

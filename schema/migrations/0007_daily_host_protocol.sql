@@ -23,4 +23,4 @@ ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (host, day, exporter, protocol, service)
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Usage a day, host, protocol and service, in the plan''s time zone. Sum the columns: rows merge in the background'
+COMMENT 'Usage a day, host, protocol and service, in the plan''s time zone {zone}. Sum the columns: rows merge in the background'

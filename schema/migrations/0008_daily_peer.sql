@@ -14,4 +14,4 @@ ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (host, day, peer, exporter)
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Usage a day, host and far end, in the plan''s time zone. Sum the columns: rows merge in the background'
+COMMENT 'Usage a day, host and far end, in the plan''s time zone {zone}. Sum the columns: rows merge in the background'

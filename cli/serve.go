@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	cli "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/ingest"
+	"github.com/flattraffic/flattraffic/names"
+	"github.com/flattraffic/flattraffic/report"
+	"github.com/flattraffic/flattraffic/schema"
+	"github.com/flattraffic/flattraffic/server"
+	"github.com/flattraffic/flattraffic/site"
+)
+
+func (p *program) upCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "up",
+		Usage:  "run everything in one process: migrate, ingest and serve; starts an embedded ClickHouse unless --clickhouse names one",
+		Flags:  flags(options()),
+		Action: func(c *cli.Context) error { return p.daemon(c, services{ingest: true, server: true}) },
+	}
+}
+
+func (p *program) ingestCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "ingest",
+		Usage:  "run the ingest alone: flow exports in, rows out",
+		Flags:  flags(only("clickhouse", "data", "listen-netflow", "listen-sflow", "flush-interval", "workers", "spool-limit", "zone", "log-level", "log-format")),
+		Action: func(c *cli.Context) error { return p.daemon(c, services{ingest: true}) },
+	}
+}
+
+func (p *program) serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "serve",
+		Usage:  "run the web pages alone",
+		Flags:  flags(only("clickhouse", "data", "listen-http", "zone", "admin-password", "allowed-hosts", "trusted-proxies", "public-reports", "public-metrics", "listen-netflow", "listen-sflow", "lease-files", "log-level", "log-format", "dev")),
+		Action: func(c *cli.Context) error { return p.daemon(c, services{server: true}) },
+	}
+}
+
+// services says which of the two run.
+type services struct{ ingest, server bool }
+
+// daemon runs services until it is told to stop. Parts start in the order they
+// need each other, and stop the other way round: the ingest hands over its
+// last flows before ClickHouse goes.
+func (p *program) daemon(c *cli.Context, run services) (err error) {
+	if err := noArgs(c); err != nil {
+		return err
+	}
+	e, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	log := p.logger(e.config)
+	if e.ClickHouse == "" && run != (services{true, true}) {
+		return usageError{errors.New("this service needs --clickhouse (or FLATTRAFFIC_CLICKHOUSE); flattraffic up runs everything, with a ClickHouse of its own")}
+	}
+	db, err := p.openForService(c.Context, e.config, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.stop()) }()
+	if err := applySchema(c.Context, db, e.zone()); err != nil {
+		return err
+	}
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	store := site.NewStore(db.conn, e.zone())
+	var tasks []func(context.Context) error
+	if run.ingest {
+		in, err := newIngest(e.config, db, store, registry, log)
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, in.Run)
+	}
+	if run.server {
+		more, err := newServer(e.config, db, store, registry, log)
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, more...)
+		tasks = append(tasks, func(ctx context.Context) error { return p.greet(ctx, e.config) })
+	}
+	group, ctx := errgroup.WithContext(c.Context)
+	for _, task := range tasks {
+		group.Go(func() error { return task(ctx) })
+	}
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// patience is how long a service waits at its start for a ClickHouse that
+// does not answer, as when all of a machine's services start together.
+const patience = 30 * time.Second
+
+// openForService connects, and waits a little for a server that is starting.
+// What waiting does not mend, such as a refused password, fails at once.
+func (p *program) openForService(ctx context.Context, cfg config, log *slog.Logger) (*database, error) {
+	if cfg.ClickHouse == "" {
+		return startEngine(ctx, cfg, log)
+	}
+	deadline := time.Now().Add(patience)
+	for {
+		db, err := p.openDatabase(ctx, cfg, log)
+		var network *net.OpError
+		if err == nil || !errors.As(err, &network) || time.Now().After(deadline) || ctx.Err() != nil {
+			return db, err
+		}
+		log.Warn("waiting for ClickHouse", "error", err, "giving_up_in", time.Until(deadline).Round(time.Second))
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+func newIngest(cfg config, db *database, store *site.Store, registry *prometheus.Registry, log *slog.Logger) (*ingest.Ingest, error) {
+	return ingest.New(ingest.Config{
+		NetFlow:       cfg.ListenNetFlow,
+		SFlow:         cfg.ListenSFlow,
+		DataDir:       cfg.Data,
+		FlushInterval: cfg.FlushInterval,
+		Workers:       cfg.Workers,
+		SpoolLimit:    int64(cfg.SpoolLimit),
+	}, ingest.Deps{
+		DSN:      db.dsn,
+		Conn:     db.conn,
+		Settings: store.Load,
+		Registry: registry,
+		Log:      log,
+		Reconcile: func(ctx context.Context, from, to time.Time) error {
+			mended, err := schema.Reconcile(ctx, db.conn, from, to)
+			for _, d := range mended {
+				log.Info("rollup mended after an interrupted insert", "difference", d.String())
+			}
+			return err
+		},
+	})
+}
+
+// newServer wires the web pages and the names beside them.
+func newServer(cfg config, db *database, store *site.Store, registry *prometheus.Registry, log *slog.Logger) ([]func(context.Context) error, error) {
+	known, err := flow.NewServices()
+	if err != nil {
+		return nil, err
+	}
+	lookups := &lookups{store: store}
+	hosts := names.New(names.Config{LeaseFiles: cfg.LeaseFiles, ReverseDNS: lookups.wanted.Load}, db.conn, net.DefaultResolver, time.Now, log)
+	reports := report.New(db.conn, store.Current, known, hosts, time.Now)
+	web, err := server.New(server.Config{
+		Listen:         cfg.ListenHTTP,
+		Dev:            cfg.Dev,
+		TrustedProxies: cfg.TrustedProxies,
+		AllowedHosts:   cfg.AllowedHosts,
+		AdminPassword:  cfg.AdminPassword,
+		PublicReports:  cfg.PublicReports,
+		PublicMetrics:  cfg.PublicMetrics,
+		NetFlow:        first(cfg.ListenNetFlow),
+		SFlow:          first(cfg.ListenSFlow),
+		Version:        version(),
+	}, server.Deps{
+		Conn: db.conn, Reports: reports, Site: store, Names: hosts, Registry: registry, Now: time.Now, Log: log,
+		ChangeZone: func(ctx context.Context, zone string, progress func(float64)) error {
+			return schema.SetZone(ctx, db.conn, zone, func(done, total int) { progress(float64(done) / float64(max(total, 1))) })
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []func(context.Context) error{lookups.run, hosts.Run, web.Run}, nil
+}
+
+// lookups knows whether the user wants reverse DNS without asking ClickHouse
+// each time.
+type lookups struct {
+	store  *site.Store
+	wanted atomic.Bool
+}
+
+// run follows the setting until ctx ends.
+func (l *lookups) run(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		if settings, err := l.store.Current(ctx); err == nil {
+			l.wanted.Store(settings.Display.ReverseDNS)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// greet says where the pages are, once they answer.
+func (p *program) greet(ctx context.Context, cfg config) error {
+	host, port, err := net.SplitHostPort(cfg.ListenHTTP)
+	if err != nil {
+		return usageError{err}
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	addr := net.JoinHostPort(host, port)
+	for ctx.Err() == nil {
+		if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr); err == nil {
+			conn.Close()
+			fmt.Fprintf(p.stderr, "\n  FlatTraffic is at http://%s\n  flow exports are taken on UDP %s (NetFlow, IPFIX) and %s (sFlow)\n\n",
+				addr, strings.Join(cfg.ListenNetFlow, ", "), strings.Join(cfg.ListenSFlow, ", "))
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flattraffic/flattraffic/flow"
+)
+
+// fill puts into the new tables what the copies say: first what only the old
+// rollups know, then everything their sources have, a day at a time. Views
+// carry new quarter hours on to the new daily tables.
+func (r *recut) fill(ctx context.Context) error {
+	for _, t := range r.targets() {
+		if err := r.keepOlder(ctx, t); err != nil {
+			return fmt.Errorf("keep older rows of %s: %w", t.table, err)
+		}
+	}
+	rawDays, err := column[string](ctx, r.conn, render("days_of", timeOf{"`end`", copyPrefix + "flows"}))
+	if err != nil {
+		return fmt.Errorf("list days of raw flows: %w", err)
+	}
+	var usageDays []string
+	if !r.FromRaw {
+		usageDays, err = column[string](ctx, r.conn, render("days_of", timeOf{"bucket", copyPrefix + "usage_15m"}))
+		if err != nil {
+			return fmt.Errorf("list days of quarter hours: %w", err)
+		}
+	}
+	total := 2 * (len(rawDays) + len(usageDays)) // and as much to prove it
+	for i, d := range rawDays {
+		r.tell.report(i, total)
+		if err := r.fillRawDay(ctx, d); err != nil {
+			return fmt.Errorf("fill in raw flows of %s: %w", d, err)
+		}
+	}
+	for i, d := range usageDays {
+		r.tell.report(len(rawDays)+i, total)
+		if err := r.fillUsageDay(ctx, d); err != nil {
+			return fmt.Errorf("fill in quarter hours of %s: %w", d, err)
+		}
+	}
+	return nil
+}
+
+// step reports the second half of the work.
+func (r *recut) step(done, total int) { r.tell.report(total+done, 2*total) }
+
+type timeOf struct{ Time, Table string }
+
+// fillRawDay fills in the raw flows that end on a day, UTC.
+func (r *recut) fillRawDay(ctx context.Context, day string) error {
+	source := fmt.Sprintf("(SELECT * FROM %sflows WHERE toDate(`end`) = '%s')", copyPrefix, day)
+	if len(r.Networks) > 0 {
+		return r.fillRaw(ctx, source) // views do the rest
+	}
+	for _, t := range r.targets() {
+		if t.source != "flows" {
+			continue
+		}
+		if err := r.fillFrom(ctx, t, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillUsageDay fills in the quarter hours of a day, UTC.
+func (r *recut) fillUsageDay(ctx context.Context, day string) error {
+	source := fmt.Sprintf("(SELECT * FROM %susage_15m WHERE toDate(bucket) = '%s')", copyPrefix, day)
+	for _, t := range r.targets() {
+		if t.source != "usage_15m" {
+			continue
+		}
+		if err := r.fillFrom(ctx, t, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recut) fillFrom(ctx context.Context, t rollup, source string) error {
+	return r.conn.Exec(ctx, render("fill", struct {
+		Into, Select string
+		Columns      []string
+	}{nextPrefix + t.table, r.defs.selectFrom(t, source), t.columns()}))
+}
+
+// keepOlder carries over what a rollup holds of the time before its source
+// begins: its rows up to there, less what the source says of them, which is
+// filled in later. Where the zone changes those days keep their old zone.
+func (r *recut) keepOlder(ctx context.Context, t rollup) error {
+	from, cut, none := r.cover.rawFrom, r.cover.rawCut(), r.cover.noRaw
+	if t.source == "usage_15m" {
+		from, cut, none = r.cover.usageFrom, r.cover.usageCut(), r.cover.noUsage
+		cut = cut && !(r.FromRaw && !r.cover.rawCut())
+	}
+	if !cut {
+		return nil
+	}
+	defs, when := r.defs, "1"
+	if t.time == "day" {
+		var err error
+		if defs, err = newDefinitions(r.old[t.table]); err != nil {
+			return err
+		}
+	}
+	if !none {
+		when = fmt.Sprintf("%s < toDateTime('%s', 'UTC')", t.time, from.UTC().Format(time.DateTime))
+		if t.time == "day" {
+			loc, err := time.LoadLocation(r.old[t.table])
+			if err != nil {
+				return fmt.Errorf("load time zone %s: %w", r.old[t.table], err)
+			}
+			when = fmt.Sprintf("day <= '%v'", dayOf(from, loc))
+		}
+	}
+	months, err := column[string](ctx, r.conn, render("months_of", struct{ Time, Table, When string }{t.time, copyPrefix + t.table, when}))
+	if err != nil {
+		return err
+	}
+	for _, month := range months {
+		if err := r.keepMonth(ctx, t, defs, from, fmt.Sprintf("toYYYYMM(%s) = %s AND %s", t.time, month, when)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepMonth carries over one month of a rollup's older rows.
+func (r *recut) keepMonth(ctx context.Context, t rollup, defs definitions, from time.Time, when string) error {
+	if from.IsZero() {
+		from = time.Unix(0, 0) // the source is empty
+	}
+	// Only what ends soon after the source begins can reach back.
+	clock, reach := "`end`", flow.MaxSpan+48*time.Hour
+	if t.source == "usage_15m" {
+		clock, reach = "bucket", 48*time.Hour
+	}
+	source := fmt.Sprintf("(SELECT * FROM %s%s WHERE %s < toDateTime('%s', 'UTC'))", copyPrefix, t.source, clock, from.Add(reach).UTC().Format(time.DateTime))
+	return r.conn.Exec(ctx, render("repair", struct {
+		Twin, Table, Time, Expected, When string
+		Columns, Keys, Counters           []string
+	}{
+		nextPrefix + t.table, "(" + defs.selectFrom(t, source) + ")", t.time, "SELECT * FROM " + copyPrefix + t.table, when,
+		t.columns(), t.keys, t.counters,
+	}))
+}

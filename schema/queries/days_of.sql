@@ -1,0 +1,1 @@
+SELECT toString(toDate({{.Time}})) AS day FROM {{.Table}} GROUP BY day ORDER BY day

@@ -1,0 +1,3 @@
+INSERT INTO {{.Into}} ({{join .Columns ", "}})
+{{.Select}}
+SETTINGS insert_deduplicate = 0

@@ -1,0 +1,1 @@
+SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = ?
