@@ -403,7 +403,7 @@ func TestStateOutlivesARestart(t *testing.T) {
 	first.router.write(v9(1, func(m *decodetest.Message) { m.Templates(template).Data(template, v9Record("192.168.1.20", 1000)) }))
 	waitFor(t, "the first record", func() bool { return number(t, conn, "(SELECT count() FROM flows)") == 1 })
 	first.stop()
-	if got := number(t, conn, "(SELECT count() FROM addresses WHERE address = toIPv6('192.168.1.20') AND mac = "+fmt.Sprint(0x020000000014)+")"); got != 1 {
+	if got := number(t, conn, "(SELECT count() FROM addresses WHERE address = toIPv6('192.168.1.20') AND mac = 0x020000000014)"); got != 1 {
 		t.Errorf("got %d rows of the address with its MAC, want 1", got)
 	}
 

@@ -94,7 +94,7 @@ func TestKilledIngest(t *testing.T) {
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		_ = child.Wait() //nolint:errcheck // it was killed
+		_ = child.Wait() // it was killed
 		sent += router.sent.Records
 		sequence = router.sequence
 		t.Logf("kill %d: %d records sent", round+1, router.sent.Records)

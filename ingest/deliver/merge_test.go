@@ -71,14 +71,22 @@ func TestMergeBounds(t *testing.T) {
 		{name: "only as many as fit", ends: []time.Time{november, november, november}, rows: 40, want: []int{80, 40}},
 		{name: "large ones stay", ends: []time.Time{november, november}, rows: 90, want: []int{90, 90}},
 		{name: "month's end", ends: []time.Time{november, november, december}, rows: 10, want: []int{20, 10}},
-		{name: "the head was sent", ends: []time.Time{november, november, november}, rows: 10,
-			change: func(d *Deliverer) { d.queue[0].state = sent }, want: []int{10, 10, 10}},
-		{name: "another was sent", ends: []time.Time{november, november, november}, rows: 10,
-			change: func(d *Deliverer) { d.queue[2].state = sent }, want: []int{20, 10}},
-		{name: "another table", ends: []time.Time{november, november, november}, rows: 10,
-			change: func(d *Deliverer) { d.queue[1].table = "ledger" }, want: []int{10, 10, 10}},
-		{name: "one has no file", ends: []time.Time{november, november, november}, rows: 10,
-			change: func(d *Deliverer) { d.queue[2].file = "" }, want: []int{20, 10}},
+		{
+			name: "the head was sent", ends: []time.Time{november, november, november}, rows: 10,
+			change: func(d *Deliverer) { d.queue[0].state = sent }, want: []int{10, 10, 10},
+		},
+		{
+			name: "another was sent", ends: []time.Time{november, november, november}, rows: 10,
+			change: func(d *Deliverer) { d.queue[2].state = sent }, want: []int{20, 10},
+		},
+		{
+			name: "another table", ends: []time.Time{november, november, november}, rows: 10,
+			change: func(d *Deliverer) { d.queue[1].table = "ledger" }, want: []int{10, 10, 10},
+		},
+		{
+			name: "one has no file", ends: []time.Time{november, november, november}, rows: 10,
+			change: func(d *Deliverer) { d.queue[2].file = "" }, want: []int{20, 10},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := waiting(t, t.TempDir(), tt.ends, tt.rows)

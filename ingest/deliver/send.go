@@ -208,7 +208,7 @@ func (s *sender) connect(ctx context.Context) error {
 
 func (s *sender) disconnect() {
 	if s.client != nil {
-		s.client.Close() //nolint:errcheck // the connection is given up
+		s.client.Close()
 		s.client = nil
 	}
 }

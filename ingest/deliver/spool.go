@@ -139,7 +139,7 @@ func (s *spool) write(order string, content []byte, durable bool) (string, error
 		err = os.Rename(partial, s.path(name))
 	}
 	if err != nil {
-		os.Remove(partial) //nolint:errcheck // best effort; the next start removes it
+		os.Remove(partial) // best effort; the next start removes it
 		return "", fmt.Errorf("write spool file: %w", err)
 	}
 	if durable {

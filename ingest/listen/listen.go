@@ -148,7 +148,7 @@ func (l *Listener) Run(ctx context.Context) error {
 			if total, ok := s.dropped(); ok {
 				l.countDrops(s, time.Now(), total)
 			}
-			s.conn.Close() //nolint:errcheck // this is how reading is ended
+			s.conn.Close() // this is how reading is ended
 		}
 	})
 	defer stop()
