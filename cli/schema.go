@@ -93,13 +93,13 @@ func (p *program) verified(r schema.Report) error {
 		fmt.Fprintln(p.stdout, "there are no raw flows to compare")
 		return nil
 	}
-	fmt.Fprintf(p.stdout, "compared %d days, %s to %s (%s)\n", r.Days, r.First, r.Last, r.Zone)
+	fmt.Fprintf(p.stdout, "compared %s, %s to %s (%s)\n", plural(r.Days, "day"), r.First, r.Last, r.Zone)
 	if len(r.Differences) == 0 {
 		fmt.Fprintln(p.stdout, "every rollup equals raw, to the byte")
 		return nil
 	}
 	fmt.Fprintf(p.stdout, "first difference: %s\n", r.Differences[0])
-	return fmt.Errorf("raw flows and rollups differ on %d days; flattraffic schema rebuild mends it", len(r.DifferingDays()))
+	return fmt.Errorf("raw flows and rollups differ on %s; flattraffic schema rebuild mends it", plural(len(r.DifferingDays()), "day"))
 }
 
 func (p *program) schemaRebuild(c *cli.Context) error {
@@ -111,4 +111,11 @@ func (p *program) schemaRebuild(c *cli.Context) error {
 		defer bar.done()
 		return schema.Rebuild(c.Context, s.conn, bar.set)
 	})
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

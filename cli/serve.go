@@ -36,8 +36,8 @@ func (p *program) upCommand() *cli.Command {
 func (p *program) ingestCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "ingest",
-		Usage:  "run the ingest alone: flow exports in, rows out",
-		Flags:  flags(only("clickhouse", "data", "listen-netflow", "listen-sflow", "flush-interval", "workers", "spool-limit", "zone", "log-level", "log-format")),
+		Usage:  "run the ingest alone: flow exports in, rows out; with --listen-http also /readyz and /metrics",
+		Flags:  flags(only("clickhouse", "data", "listen-http", "listen-netflow", "listen-sflow", "flush-interval", "workers", "spool-limit", "zone", "log-level", "log-format")),
 		Action: func(c *cli.Context) error { return p.daemon(c, services{ingest: true}) },
 	}
 }
@@ -88,6 +88,9 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 			return err
 		}
 		tasks = append(tasks, in.Run)
+		if !run.server && e.sources["listen-http"] != "default" {
+			tasks = append(tasks, probe(e.ListenHTTP, in.Ready, registry))
+		}
 	}
 	if run.server {
 		more, err := newServer(e.config, db, store, registry, log)
@@ -95,7 +98,7 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 			return err
 		}
 		tasks = append(tasks, more...)
-		tasks = append(tasks, func(ctx context.Context) error { return p.greet(ctx, e.config) })
+		tasks = append(tasks, func(ctx context.Context) error { return p.greet(ctx, e.config, run.ingest) })
 	}
 	group, ctx := errgroup.WithContext(c.Context)
 	for _, task := range tasks {
@@ -213,7 +216,7 @@ func (l *lookups) run(ctx context.Context) error {
 }
 
 // greet says where the pages are, once they answer.
-func (p *program) greet(ctx context.Context, cfg config) error {
+func (p *program) greet(ctx context.Context, cfg config, ingests bool) error {
 	host, port, err := net.SplitHostPort(cfg.ListenHTTP)
 	if err != nil {
 		return usageError{err}
@@ -225,8 +228,12 @@ func (p *program) greet(ctx context.Context, cfg config) error {
 	for ctx.Err() == nil {
 		if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr); err == nil {
 			conn.Close()
-			fmt.Fprintf(p.stderr, "\n  FlatTraffic is at http://%s\n  flow exports are taken on UDP %s (NetFlow, IPFIX) and %s (sFlow)\n\n",
-				addr, strings.Join(cfg.ListenNetFlow, ", "), strings.Join(cfg.ListenSFlow, ", "))
+			fmt.Fprintf(p.stderr, "\n  FlatTraffic is at http://%s\n", addr)
+			if ingests {
+				fmt.Fprintf(p.stderr, "  flow exports are taken on UDP %s (NetFlow, IPFIX) and %s (sFlow)\n",
+					strings.Join(cfg.ListenNetFlow, ", "), strings.Join(cfg.ListenSFlow, ", "))
+			}
+			fmt.Fprintln(p.stderr)
 			return nil
 		}
 		select {
