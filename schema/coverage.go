@@ -68,10 +68,11 @@ func (d day) date() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
 func (d day) String() string { return d.date().Format(time.DateOnly) }
 
-// after returns the first day that lies wholly after the start of coverage.
+// after returns the first day that surely holds nothing from before the start
+// of coverage: rows kept from there may stand under the days of another zone.
 func after(from time.Time, loc *time.Location) day {
 	if from.IsZero() {
 		return 0
 	}
-	return dayOf(from, loc) + 1
+	return dayOf(from, loc) + 1 + keptMargin
 }

@@ -113,7 +113,9 @@ func (r *recut) keepOlder(ctx context.Context, t rollup) error {
 			if err != nil {
 				return fmt.Errorf("load time zone %s: %w", r.old[t.table], err)
 			}
-			when = fmt.Sprintf("day <= '%v'", dayOf(from, loc))
+			// Days kept from an earlier zone may reach past the source's first day by
+			// the distance of two zones; days that the source says in full leave nothing.
+			when = fmt.Sprintf("day <= '%v'", dayOf(from, loc)+keptMargin)
 		}
 	}
 	months, err := column[string](ctx, r.conn, render("months_of", struct{ Time, Table, When string }{t.time, copyPrefix + t.table, when}))
@@ -128,15 +130,22 @@ func (r *recut) keepOlder(ctx context.Context, t rollup) error {
 	return nil
 }
 
+// keptMargin is how many days past the first day of a source are looked at for
+// older rows; keptReach covers those days in any zone.
+const (
+	keptMargin = 2
+	keptReach  = 5 * 24 * time.Hour
+)
+
 // keepMonth carries over one month of a rollup's older rows.
 func (r *recut) keepMonth(ctx context.Context, t rollup, defs definitions, from time.Time, when string) error {
 	if from.IsZero() {
 		from = time.Unix(0, 0) // the source is empty
 	}
 	// Only what ends soon after the source begins can reach back.
-	clock, reach := "`end`", flow.MaxSpan+48*time.Hour
+	clock, reach := "`end`", flow.MaxSpan+keptReach
 	if t.source == "usage_15m" {
-		clock, reach = "bucket", 48*time.Hour
+		clock, reach = "bucket", keptReach
 	}
 	source := fmt.Sprintf("(SELECT * FROM %s%s WHERE %s < toDateTime('%s', 'UTC'))", copyPrefix, t.source, clock, from.Add(reach).UTC().Format(time.DateTime))
 	return r.conn.Exec(ctx, render("repair", struct {
