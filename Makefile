@@ -44,6 +44,15 @@ test: engine ## run all tests against a real ClickHouse
 race: engine ## run all tests with the race detector
 	$(GO) test -race ./...
 
+.PHONY: journeys
+journeys: build ## browser journeys in headless Chromium (Debian package chromium)
+	@npm ci --prefix tools/journeys --no-audit --no-fund --loglevel=error
+	node --test tools/journeys/
+
+.PHONY: lab
+lab: build ## real exporters in network namespaces against interface counters (root; softflowd pmacct iperf3 ethtool curl python3)
+	$(GO) test -tags lab -count=1 -v -run 'Softflowd|SFlow' ./cli
+
 .PHONY: lint
 lint: ## lint; the layers of the house are checked here too
 	$(TOOL) golangci-lint run ./...
@@ -54,7 +63,7 @@ vuln: ## look for known vulnerabilities (VULNDB=URL names another copy of the da
 
 .PHONY: golden
 golden: engine ## rewrite the golden files and the generated documentation
-	$(GO) test ./charts ./schema ./report ./ingest/decode ./cli -update
+	$(GO) test ./charts ./report ./ingest/decode -update
 
 .PHONY: check
 check: lint vuln test ## what CI runs, but the browser journeys

@@ -65,8 +65,7 @@ func (p *program) exitCode(err error) int {
 		fmt.Fprintf(p.stderr, "flattraffic: %s\n", err)
 		return exitUsage
 	default:
-		var quiet findings
-		if !errors.As(err, &quiet) {
+		if _, printed := errors.AsType[findings](err); !printed {
 			fmt.Fprintf(p.stderr, "flattraffic: %s\n", err)
 		}
 		return exitFailed
@@ -112,6 +111,7 @@ func (p *program) app() *cli.App {
 			p.schemaCommand(),
 			p.reportCommand(),
 			p.sqlCommand(),
+			p.demoCommand(),
 			p.doctorCommand(),
 			p.healthCommand(),
 			p.passwordCommand(),

@@ -42,6 +42,9 @@ func (b *progress) set(done, total int) {
 	}
 }
 
+// part takes the part done, 0 to 1.
+func (b *progress) part(done float64) { b.set(int(done*1000), 1000) }
+
 func (b *progress) done() {
 	if b.bar != nil {
 		_ = b.bar.Finish()

@@ -75,8 +75,7 @@ func (p *program) report(c *cli.Context, kind report.Kind) error {
 		}
 		reports := report.New(s.conn, s.store.Current, services, stored, time.Now)
 		result, err := reports.Run(c.Context, request)
-		var bad *report.RequestError
-		if errors.As(err, &bad) {
+		if _, bad := errors.AsType[*report.RequestError](err); bad {
 			return usageError{err}
 		}
 		if err != nil {

@@ -123,7 +123,7 @@ func explain(opts *ch.Options, err error) error {
 // joined wraps the first of joined errors, so that the message names the cause
 // once.
 func joined(err error) error {
-	if list, ok := err.(interface{ Unwrap() []error }); ok && len(list.Unwrap()) > 0 { //nolint:errorlint // the outermost error is meant
+	if list, ok := err.(interface{ Unwrap() []error }); ok && len(list.Unwrap()) > 0 {
 		err = list.Unwrap()[0]
 	}
 	return fmt.Errorf("%w", err)

@@ -94,7 +94,7 @@ func (r *recut) keepOlder(ctx context.Context, t rollup) error {
 	from, cut, none := r.cover.rawFrom, r.cover.rawCut(), r.cover.noRaw
 	if t.source == "usage_15m" {
 		from, cut, none = r.cover.usageFrom, r.cover.usageCut(), r.cover.noUsage
-		cut = cut && !(r.FromRaw && !r.cover.rawCut())
+		cut = cut && (!r.FromRaw || r.cover.rawCut())
 	}
 	if !cut {
 		return nil

@@ -42,7 +42,8 @@ func withLock(ctx context.Context, conn driver.Conn, name string, wait bool, fn 
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for rows.Next() { //nolint:revive // the query returns no rows
+		for rows.Next() {
+			continue // the query returns no rows; it ends when the lock is lost
 		}
 		lost(errors.Join(errors.New("the lock on the database was lost"), rows.Err(), rows.Close()))
 	}()

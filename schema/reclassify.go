@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // rollups take.
 func Reclassify(ctx context.Context, conn driver.Conn, networks []netip.Prefix, progress Progress) error {
 	if len(networks) == 0 {
-		return fmt.Errorf("reclassify flows: no local networks are given")
+		return errors.New("reclassify flows: no local networks are given")
 	}
 	zone, err := Zone(ctx, conn)
 	if err != nil {

@@ -183,7 +183,7 @@ func (r *recut) needed() []string {
 		switch {
 		case t.table == "usage_15m" && !r.FromRaw,
 			t.source == "flows" && r.cover.rawCut(),
-			t.source == "usage_15m" && r.cover.usageCut() && !(r.FromRaw && !r.cover.rawCut()):
+			t.source == "usage_15m" && r.cover.usageCut() && (!r.FromRaw || r.cover.rawCut()):
 			tables = append(tables, t.table)
 		}
 	}

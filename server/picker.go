@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -76,9 +77,7 @@ func (s state) href() string { return s.to(s.path) }
 // with returns the state with keys set, or removed when their value is empty.
 func (s state) with(pairs ...string) state {
 	q := url.Values{}
-	for k, v := range s.query {
-		q[k] = v
-	}
+	maps.Copy(q, s.query)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] == "" {
 			q.Del(pairs[i])

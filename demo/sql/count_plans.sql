@@ -1,0 +1,1 @@
+SELECT count() FROM plans FINAL WHERE NOT deleted

@@ -1,0 +1,1 @@
+INSERT INTO devices (device, name, owner, macs, addresses, changed_at)

@@ -1,0 +1,1 @@
+INSERT INTO exporters (exporter, name, changed_at)

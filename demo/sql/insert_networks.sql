@@ -1,0 +1,1 @@
+INSERT INTO networks (network, name, changed_at)

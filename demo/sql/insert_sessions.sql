@@ -1,0 +1,1 @@
+INSERT INTO demo_stage_sessions

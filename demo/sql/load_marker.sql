@@ -1,0 +1,1 @@
+SELECT value FROM settings FINAL WHERE key = 'demo' AND NOT deleted

@@ -1,0 +1,1 @@
+INSERT INTO settings (key, value, changed_at) VALUES ('demo', ?, ?)

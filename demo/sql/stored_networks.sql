@@ -1,0 +1,1 @@
+SELECT network FROM networks FINAL WHERE NOT deleted

@@ -1,0 +1,114 @@
+// Browser journeys: the built program with a made-up household, in headless Chromium.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const bin = new URL('../../bin/flattraffic', import.meta.url).pathname;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const pages = ['/', '/days', '/hosts', '/protocols', '/networks', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/exporters'];
+let data, program, browser, base;
+
+const freePort = () => new Promise((resolve) => {
+  const s = createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => resolve(port)); });
+});
+
+before(async () => {
+  data = mkdtempSync(join(tmpdir(), 'journeys-'));
+  base = `http://127.0.0.1:${await freePort()}`;
+  program = spawn(bin, ['up', '--data', data, '--zone', 'Pacific/Auckland', '--listen-http', base.slice(7),
+    '--listen-netflow', '127.0.0.1:0', '--listen-sflow', '127.0.0.1:0', '--log-level', 'error'], { stdio: 'inherit' });
+  for (let i = 0; i < 300; i++) {
+    if ((await fetch(base + '/readyz').catch(() => null))?.ok) break;
+    assert.equal(program.exitCode, null, 'the program ended');
+    await new Promise((r) => setTimeout(r, 200));
+  }
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+});
+
+after(async () => {
+  await browser?.close();
+  if (program?.exitCode === null) {
+    const ended = new Promise((resolve) => program.once('exit', resolve));
+    program.kill('SIGTERM');
+    assert.equal(await ended, 0, 'exit code after SIGTERM');
+  }
+  rmSync(data, { recursive: true, force: true });
+});
+
+test('before the first flow the overview says what to do', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/');
+  assert.match(await page.textContent('main'), /router|flows/i);
+  await page.close();
+  execFileSync(bin, ['demo', '--data', data, '--years', '0.5'], { stdio: ['ignore', 'inherit', 'ignore'] });
+});
+
+test('overview, host, day: each row leads on', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/');
+  assert.match(await page.textContent('h1, .answer'), /used/);
+  await page.click('main a[href^="/hosts/"]');
+  assert.match(new URL(page.url()).pathname, /^\/hosts\/.+/);
+  await page.click('main a[href^="/days/"]');
+  assert.match(new URL(page.url()).pathname, /^\/days\/\d{4}-\d\d-\d\d$/);
+  await page.close();
+});
+
+test('a changed renewal day re-cuts history', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/settings/plan');
+  await page.fill('[name=renewal]', '20');
+  await page.press('[name=renewal]', 'Enter');
+  await page.waitForLoadState();
+  const json = await (await page.request.get(base + '/overview.json')).json();
+  assert.match(json.period.start, /-20T00:00:00/);
+  await page.close();
+});
+
+for (const scheme of ['light', 'dark']) {
+  for (const width of [1280, 360]) {
+    for (const javaScript of [true, false]) {
+      test(`every page, ${scheme}, ${width} px, JavaScript ${javaScript ? 'on' : 'off'}`, async () => {
+        const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, javaScriptEnabled: javaScript, bypassCSP: javaScript });
+        const page = await context.newPage();
+        const errors = [];
+        page.on('pageerror', (e) => errors.push(String(e)));
+        for (const path of pages) {
+          const answer = await page.goto(base + path);
+          assert.equal(answer.status(), 200, path);
+          if (!javaScript) continue;
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          assert.ok(overflow <= 0, `${path} is ${overflow} px wider than the window`);
+          await page.evaluate(axe);
+          const found = await page.evaluate(() => window.axe.run());
+          assert.deepEqual(found.violations.map((v) => `${path}: ${v.id}: ${v.nodes.map((n) => n.target).join(' ')}`), []);
+        }
+        assert.deepEqual(errors, []);
+        await context.close();
+      });
+    }
+  }
+}
+
+test('a password closes the pages, a login opens them', async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  execFileSync(bin, ['password', '--data', data], { input: 'correct horse battery\n', stdio: ['pipe', 'inherit', 'ignore'] });
+  await page.waitForTimeout(6000);
+  await page.goto(base + '/hosts');
+  assert.match(new URL(page.url()).pathname, /login/);
+  await page.fill('[name=name], [name=account], [name=user]', 'admin');
+  await page.fill('[type=password]', 'correct horse battery');
+  await page.press('[type=password]', 'Enter');
+  await page.waitForLoadState();
+  await page.goto(base + '/hosts');
+  assert.equal(new URL(page.url()).pathname, '/hosts');
+  await context.close();
+});
