@@ -151,8 +151,12 @@ func TestInWords(t *testing.T) {
 		d    time.Duration
 		want string
 	}{
-		{20 * time.Second, "0 minutes"}, {time.Minute, "1 minute"}, {42 * time.Minute, "42 minutes"}, {time.Hour, "1 hour"},
-		{12*time.Hour + 30*time.Minute, "12 hours 30 minutes"}, {51*time.Hour + 5*time.Minute, "2 days 3 hours"},
+		{20 * time.Second, "0 minutes"},
+		{time.Minute, "1 minute"},
+		{42 * time.Minute, "42 minutes"},
+		{time.Hour, "1 hour"},
+		{12*time.Hour + 30*time.Minute, "12 hours 30 minutes"},
+		{51*time.Hour + 5*time.Minute, "2 days 3 hours"},
 	} {
 		if got := inWords(test.d); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.d, got, test.want)

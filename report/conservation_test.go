@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/schema"
 )
 
 // The zones and renewal days that the accounting rules name. In the time of
@@ -308,6 +310,39 @@ func TestTotalOfAnyWindow(t *testing.T) {
 		})
 		if got != want {
 			t.Errorf("%s – %s, metered: got %+v, want %+v", test.start, test.end, got, want)
+		}
+	}
+}
+
+// TestDuringChangeOfZone asks for the same days again and again while the
+// daily tables are cut anew for other zones: the answer never changes.
+func TestDuringChangeOfZone(t *testing.T) {
+	const name = "Asia/Kathmandu"
+	zone := location(t, name)
+	now := time.Date(2026, 3, 20, 10, 20, 0, 0, zone)
+	records := randomRecords(21, time.Date(2026, 2, 20, 0, 0, 0, 0, zone), now, 200)
+	pieces := piecesOf(records)
+	conn := database(t, name)
+	insert(t, conn, records)
+	r := newReports(t, conn, settingsOf(plan(t, name, "1", nil)), now)
+	done := make(chan error)
+	go func() {
+		var err error
+		for _, next := range []string{"America/Havana", name} {
+			err = errors.Join(err, schema.SetZone(t.Context(), conn, next, func(int, int) {}))
+		}
+		done <- err
+	}()
+	start, end := date(2026, 3, 1).Start(zone), date(2026, 4, 1).Start(zone)
+	for asked := 0; ; asked++ {
+		select {
+		case err := <-done:
+			if err != nil || asked < 2 {
+				t.Errorf("asked %d times while the zone changed: %v", asked, err)
+			}
+			return
+		default:
+			checkReports(t, r, Request{}, pieces, start, end, nil)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func (q *question) daysReport(ctx context.Context) (*Result, error) {
 
 func (q *question) days(ctx context.Context) ([]Row, error) {
 	w := q.window()
-	usage, err := q.usageByDay(ctx, w, q.from(w, dims{}))
+	usage, err := q.usageByDay(ctx, q.from(w, dims{}))
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func lastOf(days []billing.Date, none billing.Date) billing.Date {
 }
 
 // usageByDay sums up a source by day of the window's zone.
-func (q *question) usageByDay(ctx context.Context, w window, s source) (map[billing.Date]Counters, error) {
+func (q *question) usageByDay(ctx context.Context, s source) (map[billing.Date]Counters, error) {
 	usage := map[billing.Date]Counters{}
 	err := q.each(ctx, "days", daysSQL, s, nil, func(rows driver.Rows) error {
 		var n uint16
@@ -88,7 +88,7 @@ func (q *question) presentDays(ctx context.Context, w window) (map[billing.Date]
 	}
 	whole := *q
 	whole.req.Filter = Filter{Line: q.req.Filter.Line}
-	usage, err := whole.usageByDay(ctx, w, whole.from(w, dims{}))
+	usage, err := whole.usageByDay(ctx, whole.from(w, dims{}))
 	for d := range usage {
 		present[d] = true
 	}

@@ -106,7 +106,7 @@ func (q *question) usageByPeriod(ctx context.Context, periods []billing.Period, 
 		}
 		var err error
 		if daily {
-			err = q.foldDays(ctx, w, s, run, usage[from:to])
+			err = q.foldDays(ctx, s, run, usage[from:to])
 		} else {
 			err = q.foldQuarters(ctx, s, run, usage[from:to])
 		}
@@ -124,8 +124,8 @@ func (q *question) daily(p billing.Period) bool {
 	return w.whole && p.Plan.Zone.String() == q.dayZone
 }
 
-func (q *question) foldDays(ctx context.Context, w window, s source, periods []billing.Period, usage []Counters) error {
-	days, err := q.usageByDay(ctx, w, s)
+func (q *question) foldDays(ctx context.Context, s source, periods []billing.Period, usage []Counters) error {
+	days, err := q.usageByDay(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func sumPieces(all []piece, start, end time.Time, match func(piece) bool) Counte
 	return total
 }
 
-func location(t testing.TB, name string) *time.Location {
+func location(t *testing.T, name string) *time.Location {
 	t.Helper()
 	zone, err := time.LoadLocation(name)
 	if err != nil {
@@ -236,7 +236,7 @@ func insertLedger(t *testing.T, conn driver.Conn, rows ...ledgerRow) {
 }
 
 // plan is a version of a plan in a zone.
-func plan(t testing.TB, zone, renewal string, change func(*billing.Plan)) billing.Plan {
+func plan(t *testing.T, zone, renewal string, change func(*billing.Plan)) billing.Plan {
 	t.Helper()
 	r, err := billing.ParseRenewal(renewal)
 	if err != nil {
@@ -263,7 +263,7 @@ func (m nameMap) Name(a netip.Addr) (name, source string) {
 	return m[a], "own"
 }
 
-func newReports(t testing.TB, conn driver.Conn, settings *site.Settings, now time.Time) *Reports {
+func newReports(t *testing.T, conn driver.Conn, settings *site.Settings, now time.Time) *Reports {
 	t.Helper()
 	services, err := flow.NewServices()
 	if err != nil {
@@ -274,7 +274,7 @@ func newReports(t testing.TB, conn driver.Conn, settings *site.Settings, now tim
 	return New(conn, load, services, names, func() time.Time { return now })
 }
 
-func run(t testing.TB, r *Reports, req Request) *Result {
+func run(t *testing.T, r *Reports, req Request) *Result {
 	t.Helper()
 	result, err := r.Run(t.Context(), req)
 	if err != nil {

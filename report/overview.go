@@ -180,7 +180,7 @@ func (q *question) foresee(ctx context.Context, o *OverviewResult) error {
 	if !q.allMetered() {
 		q.metered(&s)
 	}
-	usage, err := q.usageByDay(ctx, w, s)
+	usage, err := q.usageByDay(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,22 +222,18 @@ func TestDaysGapsAndToday(t *testing.T) {
 		{"host=192.168.1.20", "1:gap 2:20 3:0 4:0 5:gap today"}, // others had traffic on the 4th
 		{"period=2026-12-24", ""},                               // still to come
 	} {
-		got := ""
-		for i, row := range run(t, r, parse(t, Days, test.query)).Rows {
-			if i > 0 {
-				got += " "
-			}
-			got += fmt.Sprintf("%d:", row.Date.Day)
+		var days []string
+		for _, row := range run(t, r, parse(t, Days, test.query)).Rows {
+			day := fmt.Sprintf("%d:%d", row.Date.Day, row.Received)
 			if row.Gap {
-				got += "gap"
-			} else {
-				got += fmt.Sprint(row.Received)
+				day = fmt.Sprintf("%d:gap", row.Date.Day)
 			}
 			if row.Partial {
-				got += " today"
+				day += " today"
 			}
+			days = append(days, day)
 		}
-		if got != test.want {
+		if got := strings.Join(days, " "); got != test.want {
 			t.Errorf("%q: got %s, want %s", test.query, got, test.want)
 		}
 	}

@@ -47,10 +47,19 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 	if q.span, err = q.resolveSpan(); err != nil {
 		return nil, err
 	}
-	if err := r.conn.QueryRow(ctx, dayZoneSQL).Scan(&q.dayZone); err != nil && !noRows(err) {
-		return nil, fmt.Errorf("load zone of the daily tables: %w", err)
+	q.dayZone, err = r.zoneOfDays(ctx)
+	return q, err
+}
+
+// zoneOfDays is the zone of the days of the daily tables; empty when they do
+// not agree, as while a change of zone puts new ones in place one by one. The
+// quarter hours answer everything then.
+func (r *Reports) zoneOfDays(ctx context.Context) (string, error) {
+	var zone string
+	if err := r.conn.QueryRow(ctx, dayZoneSQL).Scan(&zone); err != nil {
+		return "", fmt.Errorf("load zone of the daily tables: %w", err)
 	}
-	return q, nil
+	return zone, nil
 }
 
 // noteUnknownService says why a port that is no service has no traffic of its

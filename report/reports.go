@@ -52,17 +52,31 @@ func (r *Reports) Run(ctx context.Context, req Request) (*Result, error) {
 	return result, nil
 }
 
+// run answers, and answers again when the daily tables were exchanged for
+// those of another zone meanwhile.
 func (r *Reports) run(ctx context.Context, req Request) (*Result, error) {
-	q, err := r.ask(ctx, req)
-	if err != nil {
-		return nil, err
+	for {
+		q, err := r.ask(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		result, err := q.answer(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if zone, err := r.zoneOfDays(ctx); err != nil || zone == q.dayZone {
+			return result, err
+		}
 	}
+}
+
+func (q *question) answer(ctx context.Context) (*Result, error) {
 	answer := map[Kind]func(context.Context) (*Result, error){
 		Overview: q.overview, Days: q.daysReport, Hosts: q.hostsReport, Host: q.hostReport,
 		Protocols: q.protocolsReport, Networks: q.networksReport, History: q.history,
-	}[req.Kind]
+	}[q.req.Kind]
 	if answer == nil {
-		return nil, requestErrorf("kind", "there is no report %q", req.Kind)
+		return nil, requestErrorf("kind", "there is no report %q", q.req.Kind)
 	}
 	result, err := answer(ctx)
 	if err != nil {

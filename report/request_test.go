@@ -13,7 +13,7 @@ import (
 	"github.com/flattraffic/flattraffic/flow"
 )
 
-func parse(t testing.TB, kind Kind, query string) Request {
+func parse(t *testing.T, kind Kind, query string) Request {
 	t.Helper()
 	values, err := url.ParseQuery(query)
 	if err != nil {

@@ -2,9 +2,7 @@ package report
 
 import (
 	"context"
-	"database/sql"
 	_ "embed"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -313,5 +311,3 @@ func (q *question) split(w window) []window {
 	}
 	return append(parts, newWindow(from, w.end))
 }
-
-func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -129,7 +129,13 @@ func WriteTable(w io.Writer, r *Result) error {
 		for _, c := range columns {
 			cells = append(cells, printable(c.terminal(row, base)))
 		}
-		out.AppendRow(append(cells, sizes(row.Counters, base)...))
+		counted := sizes(row.Counters, base)
+		if row.Gap { // nobody knows that there was nothing
+			for i := range counted {
+				counted[i] = "–"
+			}
+		}
+		out.AppendRow(append(cells, counted...))
 	}
 	out.AppendFooter(append(footer, sizes(r.Total, base)...))
 	_, err := fmt.Fprintf(w, "%s\n%s\n%s", caption(r, base), out.Render(), completenessText(r.Completeness))

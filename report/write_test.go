@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"flag"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -152,27 +155,41 @@ func TestCSVHasNoFormulas(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "rewrite the golden files")
+
 func TestWriteTable(t *testing.T) {
-	r := sample(t, Hosts)
-	r.Rows[0].Name = "nas\x1b[31m"
+	for _, kind := range []Kind{Days, Hosts, Protocols, Networks, History} {
+		r := sample(t, kind)
+		if kind == Hosts {
+			r.Rows[0].Name = "nas\x1b[31m" // must not steer the terminal
+		}
+		golden(t, "table_"+string(kind)+".txt", r)
+	}
+	r := sample(t, Days)
+	r.Request.Kind, r.Span.Plan.Cap = Overview, 500*gb
+	r.Overview = &OverviewResult{Used: 312 * gb, DayNumber: 12, DayCount: 30, EvenPace: 200 * gb, LikelyLow: 640 * gb, LikelyHigh: 780 * gb, OverOn: date(2026, 11, 30)}
+	golden(t, "table_overview.txt", r)
+}
+
+// golden compares a table with a file of testdata, or writes it there.
+func golden(t *testing.T, name string, r *Result) {
+	t.Helper()
 	var b bytes.Buffer
 	if err := WriteTable(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	want := `Home: 2026-11-12 00:00 to 2026-12-12 00:00 (Pacific/Auckland)
-┌──────────────┬───────────┬──────────┬──────┬──────────┬───────────┬─────────┬───────┐
-│ host         │ name      │ received │ sent │ internal │ unmatched │ packets │ flows │
-├──────────────┼───────────┼──────────┼──────┼──────────┼───────────┼─────────┼───────┤
-│ 192.168.1.20 │ nas�[31m  │    123 B │ 45 B │      6 B │       0 B │       7 │     2 │
-│              │ Unmatched │      0 B │  0 B │      0 B │       9 B │       1 │     1 │
-├──────────────┼───────────┼──────────┼──────┼──────────┼───────────┼─────────┼───────┤
-│ total        │           │    123 B │ 45 B │      6 B │       9 B │       8 │     3 │
-└──────────────┴───────────┴──────────┴──────┴──────────┴───────────┴─────────┴───────┘
-complete to 99.8 %
-2 records <lost>.
-`
-	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Error(diff)
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("%s: %s", name, diff)
 	}
 }
 

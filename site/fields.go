@@ -12,7 +12,7 @@ import (
 
 // FieldErrors says what is wrong with a form: a sentence with the remedy for
 // each field that is wrong.
-type FieldErrors map[string]string
+type FieldErrors map[string]string //nolint:errname // it holds several errors
 
 // Error joins the sentences in the order of the fields' names.
 func (e FieldErrors) Error() string {

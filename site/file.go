@@ -92,8 +92,7 @@ func (s *Store) Import(ctx context.Context, text []byte) error {
 func parseFile(text []byte) (*Settings, error) {
 	var f file
 	meta, err := toml.Decode(string(text), &f)
-	var syntax toml.ParseError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[toml.ParseError](err); ok {
 		return nil, fmt.Errorf("line %d of the settings file is not TOML: %s; correct it and import again", syntax.Position.Line, syntax.Message)
 	}
 	if err != nil {
@@ -197,7 +196,7 @@ func (f file) devices(s *Settings, fields FieldErrors) {
 			d.MACs = append(d.MACs, mac)
 		}
 		if slices.ContainsFunc(s.Devices, func(o Device) bool { return o.ID == d.ID }) {
-			fields[part+".id"] = fmt.Sprintf("%s is in the file twice; leave one out.", d.ID)
+			fields[part+".id"] = d.ID + " is in the file twice; leave one out."
 		}
 		d, err := checkDevice(d, s.Devices)
 		if fields[part+".macs"] == "" && fields[part+".addresses"] == "" {

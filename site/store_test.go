@@ -82,8 +82,12 @@ func TestLoadDefaults(t *testing.T) {
 		Display: Display{ReverseDNS: true},
 	}
 	for _, n := range []struct{ prefix, name string }{
-		{"10.0.0.0/8", "Private 10"}, {"169.254.0.0/16", "Link-local"}, {"172.16.0.0/12", "Private 172"},
-		{"192.168.0.0/16", "Private 192.168"}, {"fc00::/7", "Private IPv6"}, {"fe80::/10", "Link-local IPv6"},
+		{"10.0.0.0/8", "Private 10"},
+		{"169.254.0.0/16", "Link-local"},
+		{"172.16.0.0/12", "Private 172"},
+		{"192.168.0.0/16", "Private 192.168"},
+		{"fc00::/7", "Private IPv6"},
+		{"fe80::/10", "Link-local IPv6"},
 	} {
 		want.Networks = append(want.Networks, Network{netip.MustParsePrefix(n.prefix), n.name, true})
 	}
@@ -173,8 +177,10 @@ func TestImportIsAllOrNothing(t *testing.T) {
 	}{
 		{"no plan", "[display]\nreverse_dns = false\n", []string{"plan"}},
 		{"unknown key", good + "colour = 'red'\n", []string{"plan.colour"}},
-		{"several", "[[plan]]\nname = ''\nzone = 'Mars/Olympus'\nrenewal = '32'\ncap = '12 parsec'\n[[network]]\nrange = '10.0.0.0/40'\n",
-			[]string{"network[0].range", "plan[0].cap", "plan[0].renewal", "plan[0].zone"}},
+		{
+			"several", "[[plan]]\nname = ''\nzone = 'Mars/Olympus'\nrenewal = '32'\ncap = '12 parsec'\n[[network]]\nrange = '10.0.0.0/40'\n",
+			[]string{"network[0].range", "plan[0].cap", "plan[0].renewal", "plan[0].zone"},
+		},
 		{"late error", good + "[[device]]\nname = 'x'\naddresses = ['fridge']\n", []string{"device[0].addresses"}},
 		{"same date twice", good + good, []string{"plan[1].from"}},
 		{"everything local", good + "[[network]]\nrange = '0.0.0.0/0'\n", []string{"network[0].range"}},
