@@ -49,6 +49,11 @@ journeys: build ## browser journeys in headless Chromium (Debian package chromiu
 	@npm ci --prefix tools/journeys --no-audit --no-fund --loglevel=error
 	node --test tools/journeys/
 
+.PHONY: screenshots
+screenshots: build ## rewrite docs/screenshots from the made-up household
+	@npm ci --prefix tools/journeys --no-audit --no-fund --loglevel=error
+	tools/screenshots.sh
+
 .PHONY: lab
 lab: build ## real exporters in network namespaces against interface counters (root; softflowd pmacct iperf3 ethtool curl python3)
 	$(GO) test -tags lab -count=1 -v -run 'Softflowd|SFlow' ./cli

@@ -129,6 +129,6 @@ func serveBinary(path string, args []string, stop <-chan struct{}) error {
 	case <-stop:
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	_ = <-ended // it was told to end; how it did makes no difference
+	<-ended //nolint:errcheck // it was told to end; how it did makes no difference
 	return nil
 }

@@ -340,8 +340,8 @@ func TestKilledClickHouse(t *testing.T) {
 			}
 		}
 	}()
-	for range 4 {
-		time.Sleep(700 * time.Millisecond)
+	for range 14 {
+		time.Sleep(4 * time.Second)
 		engine.Kill9(t)
 	}
 	close(stop)

@@ -67,17 +67,27 @@ func newHousehold(n int, first billing.Date, limit uint64) *household {
 		port                   uint16
 		name, title, cat, note string
 	}{
-		{"tcp", 6, 443, "https", "HTTPS", "Web", ""}, {"udp", 17, 443, "quic", "QUIC", "Web", ""}, {"tcp", 6, 80, "http", "HTTP", "Web", ""},
-		{"udp", 17, 53, "dns", "DNS", "DNS", ""}, {"tcp", 6, 22, "ssh", "SSH", "Remote access", ""}, {"udp", 17, 3074, "xbox", "Xbox Live", "Games", ""},
-		{"tcp", 6, 6881, "bittorrent", "BitTorrent", "File sharing", ""}, {"udp", 17, 51820, "wireguard", "WireGuard", "VPN", ""},
-		{"tcp", 6, 993, "imaps", "IMAPS", "Mail", ""}, {"tcp", 6, 0, "tcp", "Other TCP", "Other", ""}, {"udp", 17, 0, "udp", "Other UDP", "Other", ""},
+		{"tcp", 6, 443, "https", "HTTPS", "Web", ""},
+		{"udp", 17, 443, "quic", "QUIC", "Web", ""},
+		{"tcp", 6, 80, "http", "HTTP", "Web", ""},
+		{"udp", 17, 53, "dns", "DNS", "DNS", ""},
+		{"tcp", 6, 22, "ssh", "SSH", "Remote access", ""},
+		{"udp", 17, 3074, "xbox", "Xbox Live", "Games", ""},
+		{"tcp", 6, 6881, "bittorrent", "BitTorrent", "File sharing", ""},
+		{"udp", 17, 51820, "wireguard", "WireGuard", "VPN", ""},
+		{"tcp", 6, 993, "imaps", "IMAPS", "Mail", ""},
+		{"tcp", 6, 0, "tcp", "Other TCP", "Other", ""},
+		{"udp", 17, 0, "udp", "Other UDP", "Other", ""},
 	} {
 		h.services = append(h.services, report.Row{Protocol: s.protocol, ProtocolNumber: s.number, Service: s.port, Name: s.name, Title: s.title, Category: s.cat})
 	}
 	h.networks = []report.Row{
-		{Network: "192.168.0.0/16", Name: "LAN", Metered: true}, {Network: "192.168.20.0/24", Name: "Guest", Metered: true},
-		{Network: "192.168.30.0/24", Name: "Backup line", Metered: false}, {Network: "fd00::/8", Name: "", Metered: true},
-		{Network: "elsewhere"}, {Network: "unmatched"},
+		{Network: "192.168.0.0/16", Name: "LAN", Metered: true},
+		{Network: "192.168.20.0/24", Name: "Guest", Metered: true},
+		{Network: "192.168.30.0/24", Name: "Backup line", Metered: false},
+		{Network: "fd00::/8", Name: "", Metered: true},
+		{Network: "elsewhere"},
+		{Network: "unmatched"},
 	}
 	names := []struct{ name, from string }{
 		{"PlayStation", "own"}, {"nas.lan", "dhcp"}, {"Anna’s laptop", "own"}, {"living-room-tv.lan", "dns"}, {"Pixel-8", "dhcp"}, {"", ""}, {"printer.lan", "dns"}, {"thermostat", "dhcp"},

@@ -20,24 +20,29 @@ func TestOverviewAnswersFirst(t *testing.T) {
 	}{
 		{
 			"inside the cap", "/", capped, "268 GB of 900 GB used", "day 12 of 30 · 18 days left",
-			[]string{"Likely at the end 603–738 GB", "35.1 GB a day would stay inside", "19 % more than last period by this day"}, true,
+			[]string{"Likely at the end 603–738 GB", "35.1 GB a day would stay inside", "19 % more than last period by this day"},
+			true,
 		},
 		{
 			"over the cap", "/", tight, "268 GB of 200 GB used", "day 12 of 30 · 18 days left",
-			[]string{"68.2 GB over the cap", "Likely at the end 603–738 GB", "19 % more than last period by this day"}, true,
+			[]string{"68.2 GB over the cap", "Likely at the end 603–738 GB", "19 % more than last period by this day"},
+			true,
 		},
 		{
 			"no cap", "/", free, "268 GB used", "day 12 of 30 · 18 days left",
-			[]string{"Likely at the end 603–738 GB", "19 % more than last period by this day"}, false,
+			[]string{"Likely at the end 603–738 GB", "19 % more than last period by this day"},
+			false,
 		},
 		{
 			"a period that is over", "/?period=2026-10-12", capped, "620 GB of 900 GB used", "31 days",
-			[]string{"280 GB to spare", "21 % less than in the period before"}, true,
+			[]string{"280 GB to spare", "21 % less than in the period before"},
+			true,
 		},
 		{"a range", "/?from=2026-11-20&to=2026-11-22", capped, "74.2 GB used", "2 days", nil, false},
 		{
 			"a filter", "/?host=192.168.1.20", capped, "131 GB used", "day 12 of 30 · 18 days left",
-			[]string{"Likely at the end 295–360 GB", "35 % more than last period by this day"}, false,
+			[]string{"Likely at the end 295–360 GB", "35 % more than last period by this day"},
+			false,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

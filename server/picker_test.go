@@ -100,13 +100,27 @@ func TestComparisonIsAsFarIntoThePeriod(t *testing.T) {
 
 func TestFigures(t *testing.T) {
 	for _, test := range []struct{ name, got, want string }{
-		{"nothing", percent(0, 10), "0 %"}, {"of nothing", percent(1, 0), "0 %"}, {"little", percent(1, 1000), "< 1 %"},
-		{"nearly all", percent(999, 1000), "> 99 %"}, {"all", percent(5, 5), "100 %"}, {"more", percent(3, 2), "150 %"},
-		{"grown", change(150, 100), "+50 %"}, {"shrunk", change(20, 100), "−80 %"}, {"the same", change(1000, 1001), "±0 %"},
-		{"new", change(1, 0), "new"}, {"never", change(0, 0), ""}, {"gone", change(0, 7), "−100 %"}, {"many times", change(5000, 100), "×50"},
-		{"thousands", count(12345, "host", "hosts"), "12,345 hosts"}, {"one", count(1, "host", "hosts"), "1 host"},
-		{"complete", fraction(1), "100 %"}, {"nearly complete", fraction(0.99999), "99.9 %"}, {"less", fraction(0.5), "50 %"},
-		{"wide", width(7, 5), "100%"}, {"third", width(1, 3), "33.3%"}, {"of none", width(1, 0), "0"},
+		{"nothing", percent(0, 10), "0 %"},
+		{"of nothing", percent(1, 0), "0 %"},
+		{"little", percent(1, 1000), "< 1 %"},
+		{"nearly all", percent(999, 1000), "> 99 %"},
+		{"all", percent(5, 5), "100 %"},
+		{"more", percent(3, 2), "150 %"},
+		{"grown", change(150, 100), "+50 %"},
+		{"shrunk", change(20, 100), "−80 %"},
+		{"the same", change(1000, 1001), "±0 %"},
+		{"new", change(1, 0), "new"},
+		{"never", change(0, 0), ""},
+		{"gone", change(0, 7), "−100 %"},
+		{"many times", change(5000, 100), "×50"},
+		{"thousands", count(12345, "host", "hosts"), "12,345 hosts"},
+		{"one", count(1, "host", "hosts"), "1 host"},
+		{"complete", fraction(1), "100 %"},
+		{"nearly complete", fraction(0.99999), "99.9 %"},
+		{"less", fraction(0.5), "50 %"},
+		{"wide", width(7, 5), "100%"},
+		{"third", width(1, 3), "33.3%"},
+		{"of none", width(1, 0), "0"},
 		{"a day", dateRange(date(t, "2026-11-23"), date(t, "2026-11-24")), "23 Nov 2026"},
 		{"over the year", dateRange(date(t, "2025-12-12"), date(t, "2026-01-12")), "12 Dec 2025 – 11 Jan 2026"},
 	} {
@@ -187,8 +201,15 @@ func TestManyHostsEndInOthers(t *testing.T) {
 
 func TestNetworksAreATree(t *testing.T) {
 	rows := []report.Row{
-		{Network: "unmatched"}, {Network: "192.168.1.0/24"}, {Network: "fd00::/8"}, {Network: "192.168.1.64/26"}, {Network: "10.0.0.0/8"},
-		{Network: "192.168.0.0/16"}, {Network: "fd00:1::/32"}, {Network: "192.168.2.0/24"}, {Network: "elsewhere"},
+		{Network: "unmatched"},
+		{Network: "192.168.1.0/24"},
+		{Network: "fd00::/8"},
+		{Network: "192.168.1.64/26"},
+		{Network: "10.0.0.0/8"},
+		{Network: "192.168.0.0/16"},
+		{Network: "fd00:1::/32"},
+		{Network: "192.168.2.0/24"},
+		{Network: "elsewhere"},
 	}
 	var got []string
 	for _, n := range tree(rows) {

@@ -330,8 +330,12 @@ func TestExporters(t *testing.T) {
 		t.Errorf("facts = %q, want what was heard", facts)
 	}
 	for _, bad := range []struct{ field, value, element string }{
-		{"sampling_rate", "0", "sampling-1"}, {"sampling_rate", "-1", "sampling-1"}, {"sampling_rate", "99999999999", "sampling-1"},
-		{"count_interfaces", "eth0", "interfaces-1"}, {"count_direction", "sideways", "direction-1"}, {"name", "a\x00b", "name-1"},
+		{"sampling_rate", "0", "sampling-1"},
+		{"sampling_rate", "-1", "sampling-1"},
+		{"sampling_rate", "99999999999", "sampling-1"},
+		{"count_interfaces", "eth0", "interfaces-1"},
+		{"count_direction", "sideways", "direction-1"},
+		{"name", "a\x00b", "name-1"},
 	} {
 		page := admin.post("/settings/exporters", url.Values{"address": {"192.168.1.1"}, bad.field: {bad.value}})
 		if page.status != http.StatusUnprocessableEntity || len(find(page.document, "#"+bad.element+"[aria-invalid=true]")) != 1 {

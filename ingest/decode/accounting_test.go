@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/google/go-cmp/cmp"
 )
 
 // element is a field of a test record with its value.

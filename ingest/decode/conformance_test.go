@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/conformance.md")

@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/google/go-cmp/cmp"
 )
 
 // corpus is where the captures lie, beside the module.

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flattraffic/flattraffic/flow"
-	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
+
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
 // slow is far longer than any datagram may take, even on a busy machine.

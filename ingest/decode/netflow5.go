@@ -6,9 +6,10 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/netsampler/goflow2/v2/decoders/netflowlegacy"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/netsampler/goflow2/v2/decoders/netflowlegacy"
 )
 
 const (

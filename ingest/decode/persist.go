@@ -12,8 +12,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/flattraffic/flattraffic/flow"
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
+
+	"github.com/flattraffic/flattraffic/flow"
 )
 
 // savedHeader begins a template file: format, version, checksum of the rest.

@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flattraffic/flattraffic/flow"
-	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
 var (

@@ -6,9 +6,10 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/netsampler/goflow2/v2/decoders/sflow"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/netsampler/goflow2/v2/decoders/sflow"
 )
 
 // decodeSFlow appends a record for each flow sample of an sFlow v5 datagram.

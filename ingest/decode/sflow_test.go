@@ -5,10 +5,11 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/google/go-cmp/cmp"
 )
 
 var web = decodetest.Packet{Src: decodetest.Server, Dst: decodetest.Host, Protocol: 6, SrcPort: 443, DstPort: 50000, TCPFlags: 0x18, Length: 1400}

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/google/go-cmp/cmp"
 )
 
 // forged returns the n-th of many made-up addresses.

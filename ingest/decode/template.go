@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/netsampler/goflow2/v2/decoders/netflow"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/netsampler/goflow2/v2/decoders/netflow"
 )
 
 // variableLength in a template says that the length stands before each value.

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
-	"github.com/google/go-cmp/cmp"
 )
 
 // simple is a template most tests use, and simpleRecord a record of it.

@@ -14,7 +14,7 @@ import (
 
 const (
 	firstPause  = 200 * time.Millisecond // after a first failure
-	longestWait = 5 * time.Second        // between tries
+	longestWait = time.Second            // between tries
 	remindEvery = time.Minute            // between log lines while ClickHouse stays away
 	pingAfter   = 30 * time.Second       // a connection idle that long is tried before it gets a batch
 	insertLimit = 5 * time.Minute        // for one insert

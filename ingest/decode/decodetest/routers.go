@@ -64,7 +64,8 @@ func opnsense(now time.Time) Router {
 	wan.Src, wan.InIf = WAN, 2
 	return Router{
 		"OPNsense (ng_netflow)", "NetFlow v9", "OUT_BYTES of zero after IN_BYTES; LAN and WAN seen",
-		[][]byte{m.Bytes()}, []flow.Record{lan, wan},
+		[][]byte{m.Bytes()},
+		[]flow.Record{lan, wan},
 	}
 }
 
@@ -160,7 +161,8 @@ func edgeOS(now time.Time) Router {
 	sent.Bytes, sent.Packets, sent.InIf, sent.OutIf, sent.SrcMAC, sent.DstMAC = 5000, 50, 3, 2, 0x020000000002, 0x020000000001
 	return Router{
 		"VyOS, EdgeOS, USG (pmacct)", "NetFlow v9", "ingress and egress; MACs in 56/80 or 81/57; sampling of one byte after the flows",
-		[][]byte{m.Bytes()}, []flow.Record{got, sent},
+		[][]byte{m.Bytes()},
+		[]flow.Record{got, sent},
 	}
 }
 
@@ -197,7 +199,8 @@ func mikroTik(now time.Time) Router {
 	}, now.Add(-30*time.Minute), now.Add(-10*time.Second))
 	return Router{
 		"MikroTik RouterOS", "IPFIX", "inbound NAT goes to the WAN address; uptimes without a start; sampling low byte first (ROS 6)",
-		[][]byte{m.Bytes()}, []flow.Record{in, out},
+		[][]byte{m.Bytes()},
+		[]flow.Record{in, out},
 	}
 }
 
