@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,12 @@ func (p *program) sql(c *cli.Context) (err error) {
 	if !c.Bool("write") {
 		ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{"readonly": 2}))
 	}
+	if c.Bool("write") && !answers(query) {
+		if err := db.conn.Exec(ctx, query); err != nil {
+			return sqlError(err, true)
+		}
+		return nil
+	}
 	rows, err := db.conn.Query(ctx, query)
 	if err != nil {
 		return sqlError(err, c.Bool("write"))
@@ -70,6 +77,13 @@ func (p *program) sql(c *cli.Context) (err error) {
 		return sqlError(err, c.Bool("write"))
 	}
 	return nil
+}
+
+// answers tells a query, which has rows to show, from a statement, by its first
+// word; the driver wants to know.
+func answers(query string) bool {
+	word, _, _ := strings.Cut(strings.TrimLeft(query, "( \t\r\n"), " ")
+	return slices.Contains([]string{"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK"}, strings.ToUpper(strings.TrimSpace(word)))
 }
 
 // codeReadonly is what ClickHouse answers to a change in a read-only session.
