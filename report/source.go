@@ -89,8 +89,8 @@ type source struct {
 }
 
 // from plans the reading of a window: whole days of the daily tables' zone
-// from those, everything else from the quarter hours. The filters of the
-// request apply.
+// come from those tables, everything else from the quarter hours. The filters
+// of the request and the exporters of the line apply.
 func (q *question) from(w window, need dims) source {
 	f := q.req.Filter
 	need.host = need.host || f.Host.IsValid() || f.Network.IsValid() || f.Group != ""
