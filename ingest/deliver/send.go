@@ -19,7 +19,7 @@ const (
 	pingAfter   = 30 * time.Second       // a connection idle that long is tried before it gets a batch
 	insertLimit = 5 * time.Minute        // for one insert
 	pausedRetry = 20 * time.Millisecond  // between tries while maintenance holds inserts back
-	maxTries    = 20                     // of a batch that is not flows, on a server that answers
+	maxTries    = 300                    // of a batch that is not flows, on a server that answers
 )
 
 // sender owns the connection. It is for one goroutine.
