@@ -35,6 +35,9 @@ func ParseDSN(dsn string) (*ch.Options, error) {
 	if err != nil {
 		return nil, fmt.Errorf("an option of the ClickHouse DSN is not valid: %w", err)
 	}
+	if opts.Auth.Username == "" {
+		opts.Auth.Username = "default"
+	}
 	if opts.Settings == nil {
 		opts.Settings = ch.Settings{}
 	}

@@ -261,6 +261,8 @@ func (g *guard) proxy() http.Handler {
 			r.SetURL(&url.URL{Scheme: "http", Host: loopback(int(g.engineHTTP.Load()))})
 			r.Out.Host = r.In.Host
 		},
+		// An engine that is to end would wait for connections kept alive.
+		Transport:     &http.Transport{DisableKeepAlives: true},
 		FlushInterval: -1,
 		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {

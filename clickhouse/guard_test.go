@@ -1,0 +1,90 @@
+package clickhouse_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flattraffic/flattraffic/clickhouse"
+	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
+)
+
+// Each of these ended the engine's process before there was a guard.
+func TestEngineOutlivesRudeClients(t *testing.T) {
+	s := clickhousetest.Engine(t)
+	reset := func(c net.Conn) {
+		if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+	hello := "\x00\x02me\x18\x08\xa0\xa9\x03\x04nope\x0bflattraffic\x05guess"
+	for _, c := range []struct{ name, addr, send string }{
+		{"native: nothing", s.TCPAddr(), ""},
+		{"native: rubbish", s.TCPAddr(), strings.Repeat("\xff", 400)},
+		{"native: HTTP", s.TCPAddr(), "GET / HTTP/1.1\r\n\r\n"},
+		{"native: half a packet", s.TCPAddr(), hello[:10]},
+		{"native: a packet and away", s.TCPAddr(), hello},
+		{"HTTP: nothing", s.HTTPAddr(), ""},
+		{"HTTP: rubbish", s.HTTPAddr(), strings.Repeat("\xff\x00\r\n", 100)},
+		{"HTTP: half a request", s.HTTPAddr(), "POST /?query=SELECT+1 HTTP/1.1\r\nContent-Length: 100\r\n\r\n1"},
+	} {
+		conn, err := net.Dial("tcp", c.addr)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if _, err := io.WriteString(conn, c.send); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Read(make([]byte, 100))
+		reset(conn)
+	}
+	conn, err := clickhouse.Open(t.Context(), s.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if s.Restarts() != 0 {
+		t.Errorf("the engine ended %d times", s.Restarts())
+	}
+}
+
+func TestHTTPThroughGuard(t *testing.T) {
+	s := clickhousetest.Engine(t)
+	opts, err := clickhouse.ParseDSN(s.ReaderDSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(password string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.HTTPAddr()+"/", strings.NewReader("SELECT 41 + 1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("reader", password)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		b, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(b)
+	}
+	if status, body := get(opts.Auth.Password); status != http.StatusOK || body != "42\n" {
+		t.Errorf("query: got %d %q, want 200 and 42", status, body)
+	}
+	if status, _ := get("guess"); status != http.StatusForbidden {
+		t.Errorf("wrong password: got status %d, want 403", status)
+	}
+}
