@@ -55,7 +55,7 @@ screenshots: build ## rewrite docs/screenshots from the made-up household
 	tools/screenshots.sh
 
 .PHONY: lab
-lab: build ## real exporters in network namespaces against interface counters (root; softflowd pmacct iperf3 ethtool curl python3)
+lab: build ## real exporters in network namespaces against interface counters (root; Debian: softflowd pmacct iperf3 iproute2 iputils-ping ethtool curl python3)
 	$(GO) test -tags lab -count=1 -v -run 'Softflowd|SFlow' ./cli
 
 .PHONY: lint
