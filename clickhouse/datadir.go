@@ -25,7 +25,8 @@ import (
 //	  flattraffic.password  password of the user that owns everything
 //	  reader.password       password of the user that only reads
 //	  config.xml users.xml  written at each start
-//	  engine.log stderr.log bounded in size
+//	  engine.log            its log, bounded in size
+//	  stderr.log            what it says else, bounded too; stderr.last.log of the run before
 //	  data/                 ClickHouse's own files
 type engineDir string
 

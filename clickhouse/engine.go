@@ -21,6 +21,13 @@ const (
 	portsToTry    = 50
 )
 
+// How long a locked data directory is tried: the first while the program that
+// ran there last still exists, the second in any case.
+const (
+	lockProbe = 300 * time.Millisecond
+	lockWait  = 20 * time.Second
+)
+
 // EngineConfig says how to run the embedded engine.
 type EngineConfig struct {
 	Dir         string       // data directory; the engine keeps to the folder clickhouse in it
@@ -209,16 +216,17 @@ func freePorts() (tcp, http int, err error) {
 }
 
 // acquire takes the data directory. When the program that held it is gone its
-// engine is about to end: that is waited for.
+// engine is about to end: that is waited for. FindRunning takes the lock for
+// an instant too.
 func (e *Engine) acquire(ctx context.Context) (*os.File, error) {
-	deadline := time.Now().Add(20 * time.Second)
+	start := time.Now()
 	for {
 		f, err := e.dir.lock()
 		if !errors.Is(err, errLocked) {
 			return f, err
 		}
 		s, _ := e.dir.readState()
-		if processExists(s.PID) || time.Now().After(deadline) {
+		if tried := time.Since(start); tried > lockProbe && processExists(s.PID) || tried > lockWait {
 			return nil, fmt.Errorf("another FlatTraffic (process %d) runs on the data directory %s; stop it, or choose another directory with --data", s.PID, filepath.Dir(string(e.dir)))
 		}
 		select {

@@ -192,7 +192,9 @@ func (e *Engine) start(lock *os.File) (*childProcess, error) {
 	if err := e.setDSNs(); err != nil {
 		return nil, err
 	}
-	boundFile(e.dir.Path("stderr.log"))
+	// What the engine said last time is kept apart, so that it is not taken for
+	// what it says now.
+	_ = os.Rename(e.dir.Path("stderr.log"), e.dir.Path("stderr.last.log"))
 	stderr, err := os.OpenFile(e.dir.Path("stderr.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, explainDir(string(e.dir), err)
@@ -358,7 +360,7 @@ func lastWords(path string) string {
 	for line := range strings.Lines(string(b)) {
 		line = strings.TrimSpace(line)
 		exception := strings.Contains(line, "Exception")
-		if line != "" && (exception || !named) {
+		if line != "" && !strings.HasPrefix(line, "Logging ") && (exception || !named) {
 			words, named = line, exception || named
 		}
 	}
