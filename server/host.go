@@ -132,14 +132,16 @@ func (page *HostPage) fill(a answer) {
 func (a answer) peerLines(peers []report.Peer) (first, more []line) {
 	t := totals{counters: a.Total}
 	for _, p := range peers {
-		t.most = max(t.most, p.Usage())
+		if p.Address.IsValid() {
+			t.most = max(t.most, p.Usage())
+		}
 	}
 	for i, p := range peers {
 		l := a.line(p.Counters, t)
 		l.Name = p.Address.String()
 		switch {
 		case !p.Address.IsValid():
-			l.Name, l.Rest = p.Name, true
+			l.Name, l.Rest, l.Width = p.Name, true, "0"
 		case p.Name != "":
 			l.Name, l.Detail = p.Name, p.Address.String()
 		}

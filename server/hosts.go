@@ -106,7 +106,7 @@ func (page *HostsPage) fill(a answer, q url.Values) {
 // othersLine sums the rows a table does not list.
 func (a answer) othersLine(rest []report.Row, t totals) line {
 	l := a.line(sumRows(rest), t)
-	l.Name, l.Rest = "Others ("+grouped(uint64(len(rest)))+")", true
+	l.Name, l.Rest, l.Width = "Others ("+grouped(uint64(len(rest)))+")", true, "0"
 	return l
 }
 

@@ -57,11 +57,14 @@ func (f figures) bare(c report.Counters) line {
 	}
 }
 
-// totalsOf sums a result's table. rows are those that get a bar.
+// totalsOf sums a result's table. A row that stands for many others sets no
+// measure for the bars of single ones.
 func (a answer) totalsOf(rows []report.Row) totals {
 	t := totals{line: a.bare(a.Total), counters: a.Total}
 	for _, r := range rows {
-		t.most = max(t.most, r.Usage())
+		if !others(r) {
+			t.most = max(t.most, r.Usage())
+		}
 	}
 	if a.before != nil {
 		t.Change = change(a.Total.Usage(), a.before.Total.Usage())
@@ -94,6 +97,11 @@ func rowKey(r report.Row) string {
 	return r.Name
 }
 
+// others reports whether a row sums those that are not listed by themselves.
+func others(r report.Row) bool {
+	return !r.Host.IsValid() && r.Protocol == "" && r.Network == "" && r.Date.IsZero() && r.Start.IsZero()
+}
+
 // unmatched reports whether a host row holds the traffic of no host of ours.
 func unmatched(r report.Row) bool { return r.Host == netip.IPv6Unspecified() }
 
@@ -109,8 +117,8 @@ func (a answer) hostLine(r report.Row, t totals) line {
 		l.Detail = "between addresses that are not yours"
 		l.Href = a.at.with("host", "").to("/networks")
 		return l
-	case !r.Host.IsValid():
-		l.Name, l.Rest = r.Name, true
+	case others(r):
+		l.Name, l.Rest, l.Width = r.Name, true, "0"
 		return l
 	}
 	l.Name, l.Href = r.Host.String(), a.at.with("host", "").to("/hosts/"+r.Host.String())
@@ -139,8 +147,8 @@ func (a answer) protocolLine(r report.Row, t totals) line {
 	if l.Name == "" {
 		l.Name = r.Name
 	}
-	if r.Protocol == "" {
-		l.Rest = true
+	if others(r) {
+		l.Rest, l.Width = true, "0"
 		return l
 	}
 	l.Href = a.at.with("protocol", protocolFilter(r)).to("/hosts")
@@ -163,7 +171,7 @@ func (a answer) networkLine(r report.Row, t totals) line {
 	l.Name, l.Detail = r.Name, r.Network
 	switch r.Network {
 	case "":
-		l.Rest = true
+		l.Rest, l.Width = true, "0"
 		return l
 	case string(report.Elsewhere):
 		l.Name, l.Detail, l.Rest = elsewhereTitle, "local when it was recorded, in no network of today", true
