@@ -347,7 +347,7 @@ func TestReportPagesOnTheEngine(t *testing.T) {
 	all := "from=2000-01-01&to=" + time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
 	for _, path := range []string{
 		"/", "/?compare=last", "/days", "/days/" + today, "/hosts", "/hosts?compare=last", "/hosts/192.168.1.20", "/protocols", "/networks", "/history",
-		"/?" + all, "/days?" + all, "/hosts?" + all, "/hosts?host=192.168.1.20&network=192.168.0.0/16&protocol=tcp/443",
+		"/?" + all, "/days?" + all, "/hosts?" + all, "/hosts?from=2000-01-01&to=2100-01-01&compare=last", "/hosts?host=192.168.1.20&network=192.168.0.0/16&protocol=tcp/443",
 	} {
 		a := b.get(path)
 		if a.status != http.StatusOK {

@@ -117,6 +117,9 @@ func (p reportPages) ask(r *http.Request, path string, req report.Request) (answ
 	}
 	before := req
 	before.Period = spanBefore(a.Span, a.plans, a.now)
+	if before.Period.From.Before(firstDay.Start(time.UTC).AddDate(-28, 0, 0)) {
+		return a, nil // So long ago that the tables have no dates for it, nor anyone data.
+	}
 	if before.Kind == report.Overview {
 		before.Kind = report.Days // Its lists are not compared.
 	}
