@@ -68,7 +68,7 @@ vuln: ## look for known vulnerabilities (VULNDB=URL names another copy of the da
 
 .PHONY: golden
 golden: engine ## rewrite the golden files and the generated documentation
-	$(GO) test ./charts ./report ./ingest/decode -update
+	$(GO) test ./charts ./report ./schema ./ingest/decode -update
 
 .PHONY: check
 check: lint vuln test ## what CI runs, but the browser journeys

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func nameTables(services *flow.Services) []nameTable {
 // password they read with.
 func fillNames(ctx context.Context, conn driver.Conn, services *flow.Services, list []migration, fill *strings.Replacer, opts Options) error {
 	for _, t := range nameTables(services) {
-		changed, err := fillTable(ctx, conn, t)
+		changed, err := updateTable(ctx, conn, t)
 		if err != nil {
 			return fmt.Errorf("fill table %s: %w", t.table, err)
 		}
@@ -61,8 +60,8 @@ func fillNames(ctx context.Context, conn driver.Conn, services *flow.Services, l
 	return nil
 }
 
-// fillTable replaces a table's rows at once when they differ.
-func fillTable(ctx context.Context, conn driver.Conn, t nameTable) (changed bool, err error) {
+// updateTable replaces a table's rows when they differ.
+func updateTable(ctx context.Context, conn driver.Conn, t nameTable) (changed bool, err error) {
 	want := make([]string, len(t.rows))
 	for i, row := range t.rows {
 		want[i] = strings.TrimSuffix(fmt.Sprintln(row...), "\n")
@@ -76,27 +75,36 @@ func fillTable(ctx context.Context, conn driver.Conn, t nameTable) (changed bool
 	if slices.Equal(got, want) {
 		return false, nil
 	}
-	next := t.table + "_" + strings.ToLower(rand.Text()[:8])
+	return true, withLock(ctx, conn, maintenance, true, func(ctx context.Context) error { return fillTable(ctx, conn, t) })
+}
+
+// fillTable replaces a table's rows at once; the caller holds the maintenance
+// lock.
+func fillTable(ctx context.Context, conn driver.Conn, t nameTable) error {
+	next := nextPrefix + t.table
+	if err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+next+" SYNC"); err != nil {
+		return err
+	}
 	if err := conn.Exec(ctx, "CREATE TABLE "+next+" AS "+t.table); err != nil {
-		return false, err
+		return err
 	}
 	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+next)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer batch.Close()
 	for _, row := range t.rows {
 		if err := batch.Append(row...); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if err := batch.Send(); err != nil {
-		return false, err
+		return err
 	}
 	if err := conn.Exec(ctx, "EXCHANGE TABLES "+next+" AND "+t.table); err != nil {
-		return false, err
+		return err
 	}
-	return true, conn.Exec(ctx, "DROP TABLE "+next)
+	return conn.Exec(ctx, "DROP TABLE "+next+" SYNC")
 }
 
 // tableRows returns a table's rows, one string each.
