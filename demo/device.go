@@ -2,6 +2,8 @@ package demo
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/flattraffic/flattraffic/billing"
 )
@@ -23,7 +25,7 @@ const (
 type device struct {
 	name  string // as the router's leases call it
 	own   string // as the people call it, empty = they don't
-	owner string
+	owner string // name of the person it belongs to, empty = nobody
 	role  role
 
 	address netip.Addr
@@ -62,6 +64,25 @@ type planText struct {
 }
 
 const megabyte, gigabyte = 1e6, 1e9
+
+// owners are the people that devices of the scene belong to, in their order.
+func (s *scene) owners() []string {
+	var list []string
+	for _, d := range s.devices {
+		if d.owner != "" && !slices.Contains(list, d.owner) {
+			list = append(list, d.owner)
+		}
+	}
+	return list
+}
+
+// personID is the stable id of a person of the demo, empty for nobody.
+func personID(name string) string {
+	if name == "" {
+		return ""
+	}
+	return devicePrefix + strings.ToLower(name)
+}
 
 // macOf returns a hardware address from the range for documentation.
 func macOf(n int) uint64 { return 0x00005e005300 + uint64(n&0xff) }

@@ -13,7 +13,7 @@ import (
 	"github.com/flattraffic/flattraffic/site"
 )
 
-// devicePrefix begins the ids of the demo's devices.
+// devicePrefix begins the ids of the demo's devices and people.
 const devicePrefix = "demo-"
 
 // furnish writes what gives the history meaning: names, devices, networks, the
@@ -27,6 +27,7 @@ func (b *builder) furnish(ctx context.Context, m *marker) error {
 		{"names", b.writeNames},
 		{"addresses", b.writeAddresses},
 		{"devices", b.writeDevices},
+		{"people", b.writePeople},
 		{"networks", b.writeNetworks},
 		{"exporter", b.writeExporter},
 		{"plan", b.writePlan},
@@ -86,10 +87,18 @@ func (b *builder) writeDevices(ctx context.Context, m *marker) error {
 	var rows [][]any
 	for _, d := range b.devices {
 		if d.own != "" {
-			rows = append(rows, []any{devicePrefix + d.name, d.own, d.owner, []uint64{d.mac}, []netip.Addr{}, m.SettingsAt})
+			rows = append(rows, []any{devicePrefix + d.name, d.own, personID(d.owner), []uint64{d.mac}, []netip.Addr{}, m.SettingsAt})
 		}
 	}
 	return insert(ctx, b.conn, query("insert_devices"), rows)
+}
+
+func (b *builder) writePeople(ctx context.Context, m *marker) error {
+	var rows [][]any
+	for _, name := range b.owners() {
+		rows = append(rows, []any{personID(name), name, m.SettingsAt})
+	}
+	return insert(ctx, b.conn, query("insert_people"), rows)
 }
 
 // writeNetworks adds the demo's ranges. Where none are stored the defaults are

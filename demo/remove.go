@@ -120,6 +120,7 @@ func removeSettings(ctx context.Context, conn driver.Conn, m *marker) error {
 		{"host_names", names},
 		{"addresses", fmt.Sprintf("mac BETWEEN %d AND %d", macOf(0), macOf(0xff))},
 		{"devices", "startsWith(device, '" + devicePrefix + "')"},
+		{"people", "startsWith(person, '" + devicePrefix + "')"},
 		{"networks", written + networks},
 		{"plans", written},
 		{"settings", "key = 'demo'"},

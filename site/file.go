@@ -20,6 +20,7 @@ type file struct {
 	Networks  []fileNetwork  `toml:"network"`
 	Exporters []fileExporter `toml:"exporter"`
 	Devices   []fileDevice   `toml:"device"`
+	People    []filePerson   `toml:"person"`
 	Display   fileDisplay    `toml:"display"`
 }
 
@@ -51,6 +52,13 @@ type fileDevice struct {
 	Owner     string   `toml:"owner"`
 	MACs      []string `toml:"macs"`
 	Addresses []string `toml:"addresses"`
+	Apart     bool     `toml:"apart"`
+}
+
+type filePerson struct {
+	ID     string  `toml:"id"`
+	Name   string  `toml:"name"`
+	Weight *uint16 `toml:"weight"`
 }
 
 type fileDisplay struct {
@@ -124,6 +132,8 @@ func (f file) settings(fields FieldErrors) *Settings {
 	}
 	f.exporters(s, fields)
 	f.devices(s, fields)
+	f.people(s, fields)
+	addOwners(s)
 	return s
 }
 
@@ -180,7 +190,7 @@ func (f file) exporters(s *Settings, fields FieldErrors) {
 func (f file) devices(s *Settings, fields FieldErrors) {
 	for i, t := range f.Devices {
 		part := fmt.Sprintf("device[%d]", i)
-		d := Device{ID: t.ID, Name: t.Name, Owner: t.Owner}
+		d := Device{ID: t.ID, Name: t.Name, Owner: t.Owner, Apart: t.Apart}
 		if d.ID == "" {
 			d.ID = newDeviceID()
 		}
@@ -206,6 +216,25 @@ func (f file) devices(s *Settings, fields FieldErrors) {
 	}
 }
 
+func (f file) people(s *Settings, fields FieldErrors) {
+	for i, t := range f.People {
+		part := fmt.Sprintf("person[%d]", i)
+		p := Person{ID: t.ID, Name: t.Name, Weight: 1}
+		if t.Weight != nil {
+			p.Weight = *t.Weight
+		}
+		p, err := checkPerson(p, s.People)
+		fields.within(part, err)
+		if p.ID == "" {
+			p.ID = newPersonID(p.Name, s.People)
+		}
+		if _, twice := s.Person(p.ID); twice || reservedPerson(p.ID) {
+			fields[part+".id"] = fmt.Sprintf("The id %s is in the file twice or has a meaning of its own; choose another.", p.ID)
+		}
+		s.People = append(s.People, p)
+	}
+}
+
 func parseAddresses(texts []string) (list []netip.Addr, bad string) {
 	for _, text := range texts {
 		a, err := netip.ParseAddr(strings.TrimSpace(text))
@@ -219,7 +248,7 @@ func parseAddresses(texts []string) (list []netip.Addr, bad string) {
 
 // replace lists the rows that make the wanted settings of the stored ones.
 func replace(stored, wanted *Settings) []change {
-	var p, e, d []row
+	var p, e, d, who []row
 	for _, line := range wanted.Lines {
 		for _, plan := range line.Plans {
 			p = append(p, planRow(plan, line.Exporters, false))
@@ -249,7 +278,15 @@ func replace(stored, wanted *Settings) []change {
 			d = append(d, deviceRow(old, true))
 		}
 	}
-	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), display(wanted.Display)}
+	for _, x := range wanted.People {
+		who = append(who, personRow(x, false))
+	}
+	for _, old := range stored.People {
+		if _, ok := wanted.Person(old.ID); !ok {
+			who = append(who, personRow(old, true))
+		}
+	}
+	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), people(who...), display(wanted.Display)}
 }
 
 // file writes a snapshot in the form of the file.
@@ -269,11 +306,14 @@ func (s *Settings) file() file {
 		})
 	}
 	for _, d := range s.Devices {
-		t := fileDevice{ID: d.ID, Name: d.Name, Owner: d.Owner, Addresses: texts(d.Addresses)}
+		t := fileDevice{ID: d.ID, Name: d.Name, Owner: d.Owner, Addresses: texts(d.Addresses), Apart: d.Apart}
 		for _, mac := range d.MACs {
 			t.MACs = append(t.MACs, FormatMAC(mac))
 		}
 		f.Devices = append(f.Devices, t)
+	}
+	for _, p := range s.People {
+		f.People = append(f.People, filePerson{p.ID, p.Name, &p.Weight})
 	}
 	return f
 }

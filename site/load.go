@@ -63,11 +63,13 @@ func (s *Store) stored(ctx context.Context) (*Settings, error) {
 		{"exporters", loadExportersSQL, scanExporter},
 		{"display settings", loadDisplaySQL, scanDisplay},
 		{"devices", loadDevicesSQL, scanDevice},
+		{"people", loadPeopleSQL, scanPerson},
 	} {
 		if err := s.each(ctx, part.statement, func(rows driver.Rows) error { return part.scan(rows, settings) }); err != nil {
 			return nil, fmt.Errorf("load %s: %w", part.what, err)
 		}
 	}
+	addOwners(settings)
 	slices.SortFunc(settings.Networks, func(a, b Network) int { return comparePrefix(a.Prefix, b.Prefix) })
 	return settings, nil
 }
@@ -195,7 +197,7 @@ func scanDisplay(rows driver.Rows, settings *Settings) error {
 func scanDevice(rows driver.Rows, settings *Settings) error {
 	var d Device
 	var addresses []net.IP
-	if err := rows.Scan(&d.ID, &d.Name, &d.Owner, &d.MACs, &addresses); err != nil {
+	if err := rows.Scan(&d.ID, &d.Name, &d.Owner, &d.MACs, &addresses, &d.Apart); err != nil {
 		return err
 	}
 	if len(d.MACs) == 0 {

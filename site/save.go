@@ -258,7 +258,7 @@ func exporterRow(e Exporter, deleted bool) row {
 }
 
 func deviceRow(d Device, deleted bool) row {
-	return row{d.ID, d.Name, d.Owner, d.MACs, addresses(d.Addresses), deleted}
+	return row{d.ID, d.Name, d.Owner, append([]uint64{}, d.MACs...), addresses(d.Addresses), d.Apart, deleted}
 }
 
 // addresses is never nil, as the driver wants it for an array.

@@ -17,6 +17,7 @@ type Settings struct {
 	Exporters []Exporter // exporters the user has set something for
 	Display   Display
 	Devices   []Device // devices the user has named, ordered by id
+	People    []Person // ordered by name; every owner of a device is among them
 }
 
 // Line is one link to the ISP with its plan over time.
@@ -54,7 +55,8 @@ type Display struct {
 type Device struct {
 	ID        string // stable id
 	Name      string // own name, empty = none
-	Owner     string // person it belongs to, empty = none
+	Owner     string // id of the person it belongs to, empty = none
 	MACs      []uint64
 	Addresses []netip.Addr // unmapped, set by hand
+	Apart     bool         // its MACs are a router's: what is seen with them stays apart
 }

@@ -18,6 +18,8 @@ var (
 	insertExportersSQL string
 	//go:embed sql/insert_networks.sql
 	insertNetworksSQL string
+	//go:embed sql/insert_people.sql
+	insertPeopleSQL string
 	//go:embed sql/insert_plans.sql
 	insertPlansSQL string
 	//go:embed sql/insert_settings.sql
@@ -32,6 +34,8 @@ var (
 	loadExportersSQL string
 	//go:embed sql/load_networks.sql
 	loadNetworksSQL string
+	//go:embed sql/load_people.sql
+	loadPeopleSQL string
 	//go:embed sql/load_plans.sql
 	loadPlansSQL string
 )

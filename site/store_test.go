@@ -128,7 +128,9 @@ func fill(t *testing.T, s *Store) *Settings {
 	exporter := Exporter{Address: router, Name: "router", SamplingRate: 100, CountInterfaces: []uint32{3, 7}, CountDirection: "ingress", SumOutBytes: true}
 	do(t, s.SaveExporter(ctx, exporter))
 	do(t, s.SaveDisplay(ctx, Display{AllowListOnly: true}))
-	device := Device{ID: "nas", Name: "NAS", Owner: "Mere", MACs: []uint64{0x3c22fb010203}, Addresses: []netip.Addr{netip.MustParseAddr("192.168.1.20"), netip.MustParseAddr("fd00::20")}}
+	mere, err := s.SavePerson(ctx, Person{Name: " Mere ", Weight: 2})
+	do(t, err)
+	device := Device{ID: "nas", Name: "NAS", Owner: mere, Apart: true, MACs: []uint64{0x3c22fb010203}, Addresses: []netip.Addr{netip.MustParseAddr("192.168.1.20"), netip.MustParseAddr("fd00::20")}}
 	do(t, s.SaveDevice(ctx, device))
 	return &Settings{
 		Lines: []Line{
@@ -137,6 +139,7 @@ func fill(t *testing.T, s *Store) *Settings {
 		},
 		Networks: networks, Exporters: []Exporter{exporter},
 		Display: Display{AllowListOnly: true}, Devices: []Device{device},
+		People: []Person{{ID: "mere", Name: "Mere", Weight: 2}},
 	}
 }
 

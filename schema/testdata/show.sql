@@ -15,6 +15,7 @@ CREATE TABLE flattraffic.addresses
 (
     `address` IPv6 COMMENT 'Address of a host',
     `mac` UInt64 COMMENT 'MAC address it was seen with; MACNumToString() prints it',
+    `leased` SimpleAggregateFunction(max, UInt8) DEFAULT 0 COMMENT '1 = a DHCP lease said so, 0 = only flows did',
     `first_seen` SimpleAggregateFunction(min, DateTime('UTC')) COMMENT 'First seen, UTC',
     `last_seen` SimpleAggregateFunction(max, DateTime('UTC')) COMMENT 'Last seen, UTC'
 )
@@ -155,6 +156,7 @@ CREATE TABLE flattraffic.devices
     `owner` String COMMENT 'Person it belongs to, empty = none',
     `macs` Array(UInt64) COMMENT 'MAC addresses',
     `addresses` Array(IPv6) COMMENT 'Addresses set by hand',
+    `apart` Bool DEFAULT false COMMENT 'True: its MAC addresses are a router\'s, what is seen with them stays apart',
     `changed_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written; the newest wins',
     `deleted` Bool DEFAULT false COMMENT 'True: the entry was removed'
 )
@@ -296,6 +298,19 @@ ORDER BY (network)
 SETTINGS index_granularity = 8192
 COMMENT 'Local networks: the ranges that are ours. Read with FINAL and NOT deleted';
 
+CREATE TABLE flattraffic.people
+(
+    `person` String COMMENT 'Stable id; devices.owner names it',
+    `name` String COMMENT 'Name shown',
+    `weight` UInt16 DEFAULT 1 COMMENT 'Weight of the fair share of the plan; 0 = has no share',
+    `changed_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written; the newest wins',
+    `deleted` Bool DEFAULT false COMMENT 'True: the entry was removed'
+)
+ENGINE = ReplacingMergeTree(changed_at)
+ORDER BY (person)
+SETTINGS index_granularity = 8192
+COMMENT 'The people that devices belong to. Read with FINAL and NOT deleted';
+
 CREATE TABLE flattraffic.plans
 (
     `plan` String COMMENT 'Stable id of the line the plan is for',
@@ -365,6 +380,21 @@ ENGINE = ReplacingMergeTree(changed_at)
 ORDER BY (key)
 SETTINGS index_granularity = 8192
 COMMENT 'Site-wide settings. Read with FINAL and NOT deleted';
+
+CREATE TABLE flattraffic.share_links
+(
+    `link` String COMMENT 'Stable id, no secret',
+    `token` String COMMENT 'SHA-256 of the token in the link',
+    `person` String COMMENT 'Whose figures it shows, empty = everyone\'s',
+    `created_at` DateTime('UTC') COMMENT 'When it was made, UTC',
+    `expires_at` DateTime('UTC') COMMENT 'When it ends, UTC; 1970 = never',
+    `changed_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written; the newest wins',
+    `deleted` Bool DEFAULT false COMMENT 'True: the link was revoked'
+)
+ENGINE = ReplacingMergeTree(changed_at)
+ORDER BY (link)
+SETTINGS index_granularity = 8192
+COMMENT 'Read-only links to the figures of people; not readable by the user reader. Read with FINAL and NOT deleted';
 
 CREATE TABLE flattraffic.usage_15m
 (

@@ -1,1 +1,1 @@
-INSERT INTO devices (device, name, owner, macs, addresses, deleted, changed_at)
+INSERT INTO devices (device, name, owner, macs, addresses, apart, deleted, changed_at)

@@ -6,4 +6,5 @@ FROM
     UNION ALL SELECT max(changed_at) FROM exporters
     UNION ALL SELECT max(changed_at) FROM settings
     UNION ALL SELECT max(changed_at) FROM devices
+    UNION ALL SELECT max(changed_at) FROM people
 )

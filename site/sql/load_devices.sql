@@ -1,4 +1,4 @@
-SELECT device, name, owner, macs, addresses
+SELECT device, name, owner, macs, addresses, apart
 FROM devices FINAL
 WHERE NOT deleted
 ORDER BY device

@@ -1,0 +1,1 @@
+INSERT INTO people (person, name, weight, deleted, changed_at)

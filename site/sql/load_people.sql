@@ -1,0 +1,3 @@
+SELECT person, name, weight
+FROM people FINAL
+WHERE NOT deleted
