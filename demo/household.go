@@ -31,7 +31,7 @@ func household(from, until billing.Date) *scene {
 			{netip.MustParsePrefix(homePrefix), "Flat IPv6"},
 		},
 		wan:    netip.MustParseAddr(homeWAN),
-		plan:   planText{"Home", "12", "500 GB", 500 * gigabyte},
+		plan:   planText{"Home", "12", "650 GB", 650 * gigabyte},
 		bought: consoleDay(from, until),
 	}
 	for _, d := range slices.Concat(flatmates(), furniture(), things()) {

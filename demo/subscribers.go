@@ -41,7 +41,7 @@ func subscribers(seed uint64) *scene {
 			name: fmt.Sprintf("subscriber-%04d", i+1), role: machine, stable6: true, lan: 1,
 			address: netip.AddrFrom4([4]byte{10, 20, byte(i / 250), byte(i%250 + 1)}),
 			prefix6: subscriberPrefix(i),
-			scale:   spread(rng, 1.1),
+			scale:   max(spread(rng, 1.1), .1), // nobody is never there
 			habits:  kinds[[]int{0, 0, 0, 0, 0, 1, 1, 2, 2, 3}[rng.IntN(10)]],
 		}
 		if rng.IntN(3) > 0 {

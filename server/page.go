@@ -22,7 +22,7 @@ type Base struct {
 	Receiving     bool   // flows arrived lately
 	ReceivingText string // in words, for the dot
 	Version       string
-	Demo          bool           // the data is made up
+	Demo          bool           // a made-up history is among the data
 	Flash         string         // said once, after a form was saved
 	Settings      *site.Settings // never nil; without lines when not known
 	Setup         string         // address of the next setup step, empty = set up

@@ -34,7 +34,6 @@ type Config struct {
 	AdminPassword  string         // sets the password of "admin" at every start; empty = set in the browser
 	PublicReports  bool           // reports can be read without a login
 	PublicMetrics  bool           // /metrics can be read without a login from anywhere
-	Demo           bool           // the data is made up; said on every page
 	NetFlow, SFlow string         // listen addresses of the ingest, for what is said about routers
 	Version        string
 }
@@ -243,7 +242,7 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 func (s *Server) visit(r *http.Request, b *Base) {
 	v := visitorOf(r)
 	b.User, b.Role = v.Account, v.Role
-	b.Version, b.Demo = s.cfg.Version, s.cfg.Demo
+	b.Version = s.cfg.Version
 	b.Flash = flashText(r.URL.Query().Get("done"))
 	b.Settings = &site.Settings{}
 	if v.Role == "" {
@@ -256,7 +255,7 @@ func (s *Server) visit(r *http.Request, b *Base) {
 		// The frame is drawn without them; a page that needs them says so itself.
 		return
 	}
-	b.Settings = settings
+	b.Settings, b.Demo = settings, settings.Demo
 }
 
 // settings returns the site's settings, or why they cannot be read.

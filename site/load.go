@@ -178,6 +178,7 @@ func scanExporter(rows driver.Rows, settings *Settings) error {
 const (
 	keyAllowListOnly = "allow_list_only"
 	keyReverseDNS    = "reverse_dns"
+	keyDemo          = "demo" // what package demo says of itself while its rows are there
 )
 
 func scanDisplay(rows driver.Rows, settings *Settings) error {
@@ -190,6 +191,8 @@ func scanDisplay(rows driver.Rows, settings *Settings) error {
 		settings.Display.AllowListOnly = value == "true"
 	case keyReverseDNS:
 		settings.Display.ReverseDNS = value == "true"
+	case keyDemo:
+		settings.Demo = true
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type Settings struct {
 	Display   Display
 	Devices   []Device // devices the user has named, ordered by id
 	People    []Person // ordered by name; every owner of a device is among them
+	Demo      bool     // the database holds a made-up history; set by package demo only
 }
 
 // Line is one link to the ISP with its plan over time.
