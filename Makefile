@@ -58,6 +58,11 @@ screenshots: build ## rewrite docs/screenshots from the made-up household
 lab: build ## real exporters in network namespaces against interface counters (root; Debian: softflowd pmacct iperf3 iproute2 iputils-ping ethtool curl python3)
 	$(GO) test -tags lab -count=1 -v -run 'Softflowd|SFlow' ./cli
 
+EXECS ?= 1000000
+.PHONY: fuzz
+fuzz: ## fuzz every path of a datagram, bounded and counted: EXECS=50000000 in all, WORKERS=2 at a time
+	@tools/fuzz.sh $(EXECS) $(WORKERS)
+
 .PHONY: lint
 lint: ## lint; the layers of the house are checked here too
 	$(TOOL) golangci-lint run ./...

@@ -2,6 +2,8 @@ package decode
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,4 +51,32 @@ func wantOf(router decodetest.Router) []flow.Record {
 		want[i] = r
 	}
 	return want
+}
+
+// TestEveryKindOfRouter: each kind of router that people have at home has a
+// stream here, in every protocol it exports by itself or by our advice.
+func TestEveryKindOfRouter(t *testing.T) {
+	streams := decodetest.Routers(noon)
+	for _, kind := range []struct {
+		name      string
+		protocols []string
+	}{
+		{"OPNsense", []string{"NetFlow v9"}},
+		{"pfSense softflowd", []string{"NetFlow v9"}},
+		{"pfSense Plus", []string{"NetFlow v5", "IPFIX"}},
+		{"OpenWrt softflowd", []string{"NetFlow v5", "IPFIX"}},
+		{"ipt_NETFLOW", []string{"NetFlow v5", "NetFlow v9", "IPFIX"}},
+		{"VyOS", []string{"NetFlow v9", "IPFIX"}},
+		{"UniFi", []string{"NetFlow v9", "IPFIX"}},
+		{"MikroTik", []string{"NetFlow v9", "IPFIX"}},
+		{"hsflowd, switches", []string{"sFlow v5"}},
+	} {
+		for _, protocol := range kind.protocols {
+			if !slices.ContainsFunc(streams, func(r decodetest.Router) bool {
+				return strings.HasPrefix(r.Name, kind.name) && r.Protocol == protocol
+			}) {
+				t.Errorf("no stream of %s in %s", kind.name, protocol)
+			}
+		}
+	}
 }

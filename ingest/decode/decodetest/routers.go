@@ -33,13 +33,14 @@ const (
 	icmpNum  = 1
 )
 
-// Routers returns a stream for each row of the table of home routers. now is
-// when the datagrams are received, a whole second.
+// Routers returns streams of each kind of home router, in the protocols it
+// exports and with the traits that are known of it. now is when the datagrams
+// are received, a whole second.
 func Routers(now time.Time) []Router {
-	return []Router{
+	return append([]Router{
 		opnsense(now), pfSenseSoftflowd(now), pflow(now), openWrt(now), openWrtBiflow(now), iptNetflow(now),
 		edgeOS(now), uniFi(now), mikroTik(now), mikroTik6(now), hsflowd(now),
-	}
+	}, variants(now)...)
 }
 
 // span sets the times of a record.

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for a share of the given number of executions, counts
+# what really ran, and sums it. A finding ends it with exit code 1; the input
+# is then in the package's testdata/fuzz, where `go test` finds it again.
+#   tools/fuzz.sh EXECUTIONS [WORKERS]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+total=${1:?how many executions over all targets}
+workers=${2:-1}
+root=$PWD/bin/fuzz
+mkdir -p "$root"
+
+# package, target, share in percent: the dearer a target the smaller its share.
+targets='ingest/decode FuzzNetFlow5 22
+ingest/decode FuzzNetFlow9 20
+ingest/decode FuzzIPFIX 20
+ingest/decode FuzzSFlow 18
+ingest/decode FuzzDatagrams 10
+ingest/decode FuzzDataSet 8
+ingest/deliver FuzzRows 2'
+
+while read -r package target _; do
+	grep -q "^func $target(" "$package"/*_test.go || { echo "no target $target in $package"; exit 1; }
+done <<<"$targets"
+for package in ingest/decode ingest/deliver; do
+	go test -c -fuzz=. -o "$root/$(basename "$package").test" "./$package"
+done
+
+sum=0
+while read -r package target share; do
+	want=$((total * share / 100))
+	log=$root/$target.log
+	echo "$target: $want executions, $workers at a time; log in bin/fuzz/$target.log"
+	started=$SECONDS
+	if ! (cd "$package" && exec "$root/$(basename "$package").test" -test.run='^$' -test.fuzz="^$target\$" -test.fuzztime="${want}x" \
+		-test.parallel="$workers" -test.fuzzminimizetime=1x -test.fuzzcachedir="$root/corpus" </dev/null) >"$log" 2>&1; then
+		tail -n 40 "$log"
+		echo "$target: a finding; the input is in $package/testdata/fuzz/$target"
+		exit 1
+	fi
+	ran=$(sed -n 's/.*execs: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
+	sum=$((sum + ran))
+	echo "$target: $ran executions in $((SECONDS - started)) s, no finding; $sum so far"
+done <<<"$targets"
+echo "$sum executions over all targets, no finding"
