@@ -207,7 +207,7 @@ func (v *visit) exporter(address, origin string, last time.Time, offset time.Dur
 		v.bad(fmt.Sprintf("exporter %s has been silent since %s", address, last.Local().Format("2 Jan 15:04")), "look whether it still exports, and to this machine's address")
 	}
 	if offset.Abs() > time.Minute {
-		v.bad(fmt.Sprintf("exporter %s has its clock off by %s", address, offset.Round(time.Second)), "run an NTP client on it")
+		v.bad(fmt.Sprintf("exporter %s has its clock off by %s", address, span(offset.Abs())), "run an NTP client on it")
 	}
 	if templates == 0 && (origin == "netflow9" || origin == "ipfix") {
 		v.bad("exporter "+address+" has sent no template yet", "set its template refresh to a minute or so; flows wait for it")
@@ -218,4 +218,12 @@ func (v *visit) exporter(address, origin string, last time.Time, offset time.Dur
 	if v.findings == before {
 		v.good("exporter %s (%s)", address, origin)
 	}
+}
+
+// span writes a length of time, in days where it is long.
+func span(d time.Duration) string {
+	if d < 48*time.Hour {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }

@@ -82,12 +82,13 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	store := site.NewStore(db.conn, e.zone())
 	var tasks []func(context.Context) error
+	var listening func() error
 	if run.ingest {
 		in, err := newIngest(e.config, db, store, registry, log)
 		if err != nil {
 			return err
 		}
-		tasks = append(tasks, in.Run)
+		tasks, listening = append(tasks, in.Run), in.Ready
 		if !run.server && e.sources["listen-http"] != "default" {
 			tasks = append(tasks, probe(e.ListenHTTP, in.Ready, registry))
 		}
@@ -98,7 +99,7 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 			return err
 		}
 		tasks = append(tasks, more...)
-		tasks = append(tasks, func(ctx context.Context) error { return p.greet(ctx, e.config, run.ingest) })
+		tasks = append(tasks, func(ctx context.Context) error { return p.greet(ctx, e.config, listening) })
 	}
 	group, ctx := errgroup.WithContext(c.Context)
 	for _, task := range tasks {
@@ -122,13 +123,15 @@ func (p *program) openForService(ctx context.Context, cfg config, log *slog.Logg
 		return startEngine(ctx, cfg, log)
 	}
 	deadline := time.Now().Add(patience)
-	for {
+	for tries := 0; ; tries++ {
 		db, err := p.openDatabase(ctx, cfg, log)
 		var network *net.OpError
 		if err == nil || !errors.As(err, &network) || time.Now().After(deadline) || ctx.Err() != nil {
 			return db, err
 		}
-		log.Warn("waiting for ClickHouse", "error", err, "giving_up_in", time.Until(deadline).Round(time.Second))
+		if tries == 0 {
+			log.Warn("waiting for ClickHouse", "error", err, "giving_up_in", patience)
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Second):
@@ -215,8 +218,9 @@ func (l *lookups) run(ctx context.Context) error {
 	}
 }
 
-// greet says where the pages are, once they answer.
-func (p *program) greet(ctx context.Context, cfg config, ingests bool) error {
+// greet says where the pages are, once they answer and, where there is an
+// ingest in this process, it is listening.
+func (p *program) greet(ctx context.Context, cfg config, listening func() error) error {
 	host, port, err := net.SplitHostPort(cfg.ListenHTTP)
 	if err != nil {
 		return usageError{err}
@@ -226,10 +230,13 @@ func (p *program) greet(ctx context.Context, cfg config, ingests bool) error {
 	}
 	addr := net.JoinHostPort(host, port)
 	for ctx.Err() == nil {
-		if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr); err == nil {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
+		if err == nil {
 			conn.Close()
+		}
+		if err == nil && (listening == nil || listening() == nil) {
 			fmt.Fprintf(p.stderr, "\n  FlatTraffic is at http://%s\n", addr)
-			if ingests {
+			if listening != nil {
 				fmt.Fprintf(p.stderr, "  flow exports are taken on UDP %s (NetFlow, IPFIX) and %s (sFlow)\n",
 					strings.Join(cfg.ListenNetFlow, ", "), strings.Join(cfg.ListenSFlow, ", "))
 			}
