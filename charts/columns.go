@@ -13,6 +13,8 @@ type Columns struct {
 	// Words for the legend, where such columns occur; empty = not in it.
 	PartialName, LikelyName, GapName, OverName string
 
+	BeforeName string // what Column.Before is called in the legend
+
 	Tick   func(uint64) string // writes the value of a tick
 	Height int                 // of the plot, in pixels; 0 = 180
 }
@@ -28,6 +30,7 @@ type Column struct {
 	Gap     bool     // nothing is known: drawn as a gap, never as zero
 	Now     bool     // its label stands out
 	Cap     uint64   // limit of this column, drawn as a mark; 0 = none
+	Before  uint64   // what it is compared with, drawn as a mark; 0 = none
 }
 
 // Line is a level to compare the columns with.
@@ -62,9 +65,9 @@ func (c Column) sum() float64 {
 // reach is the highest the column goes.
 func (c Column) reach() float64 {
 	if c.Gap {
-		return 0
+		return float64(c.Before)
 	}
-	return max(c.sum(), float64(c.Likely))
+	return max(c.sum(), float64(c.Likely), float64(c.Before))
 }
 
 // Picture lays the chart out.
@@ -84,7 +87,7 @@ func (c Columns) Picture() Picture {
 	}
 	p.marks = append(p.marks, d.grid(c.Tick), d.gaps())
 	p.marks = append(p.marks, d.bars()...)
-	p.marks = append(p.marks, line{"axis", 0, 1, d.scale.bottom, d.scale.bottom}, d.caps())
+	p.marks = append(p.marks, line{"axis", 0, 1, d.scale.bottom, d.scale.bottom}, d.caps(), d.before())
 	if d.shows(c.Pace.Value) {
 		y := d.scale.y(float64(c.Pace.Value))
 		p.marks = append(p.marks, line{"pace", 0, 1, y, y})
@@ -231,6 +234,22 @@ func (d *columnsDrawing) caps() mark {
 	return group{class: "cap", marks: marks}
 }
 
+// before marks what each column is compared with.
+func (d *columnsDrawing) before() mark {
+	var marks []mark
+	for i, column := range d.Columns.Columns {
+		if column.Before > 0 {
+			_, _, x, w := d.span(i)
+			y := d.scale.y(float64(column.Before))
+			marks = append(marks, line{"", x + w*0.08, x + w*0.92, y, y})
+		}
+	}
+	if len(marks) == 0 {
+		return group{}
+	}
+	return group{marks: []mark{group{class: "halo", marks: marks}, group{class: "before", marks: marks}}}
+}
+
 // labels writes the axis.
 func (d *columnsDrawing) labels() mark {
 	var all []label
@@ -276,13 +295,14 @@ func (d *columnsDrawing) legend() []key {
 			keys = append(keys, key{pattern: "second", words: name})
 		}
 	}
-	var partial, likely, gap, over, limit bool
+	var partial, likely, gap, over, limit, before bool
 	for _, c := range d.Columns.Columns {
 		partial = partial || c.Partial && c.sum() > 0
 		likely = likely || !c.Gap && float64(c.Likely) > c.sum()
 		gap = gap || c.Gap
 		over = over || c.Cap > 0 && c.sum() > float64(c.Cap)
 		limit = limit || d.shows(c.Cap)
+		before = before || c.Before > 0
 	}
 	for _, k := range []struct {
 		there bool
@@ -290,6 +310,7 @@ func (d *columnsDrawing) legend() []key {
 	}{
 		{d.shows(d.Pace.Value), key{class: "pace", line: true, words: d.Pace.Name}},
 		{limit, key{class: "cap", line: true, words: d.CapName}},
+		{before, key{class: "before", line: true, words: d.BeforeName}},
 		{over, key{class: "over", words: d.OverName}},
 		{partial, key{class: "first", pattern: "partial", words: d.PartialName}},
 		{likely, key{class: "likely", words: d.LikelyName}},

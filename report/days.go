@@ -19,7 +19,7 @@ func (q *question) daysReport(ctx context.Context) (*Result, error) {
 
 func (q *question) days(ctx context.Context) ([]Row, error) {
 	w := q.window()
-	usage, err := q.usageByDay(ctx, q.from(w, dims{}))
+	usage, err := q.usageByDay(ctx, q.parts(w, dims{})...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,19 +55,26 @@ func lastOf(days []billing.Date, none billing.Date) billing.Date {
 	return days[len(days)-1]
 }
 
-// usageByDay sums up a source by day of the window's zone.
-func (q *question) usageByDay(ctx context.Context, s source) (map[billing.Date]Counters, error) {
+// usageByDay sums up sources by day of the window's zone.
+func (q *question) usageByDay(ctx context.Context, parts ...source) (map[billing.Date]Counters, error) {
 	usage := map[billing.Date]Counters{}
-	err := q.each(ctx, "days", daysSQL, s, nil, func(rows driver.Rows) error {
+	scan := func(rows driver.Rows) error {
 		var n uint16
 		var c Counters
 		if err := rows.Scan(append([]any{&n}, c.fields()...)...); err != nil {
 			return err
 		}
-		usage[epoch.AddDays(int(n))] = c
+		day := usage[epoch.AddDays(int(n))]
+		day.add(c)
+		usage[epoch.AddDays(int(n))] = day
 		return nil
-	})
-	return usage, err
+	}
+	for _, part := range parts {
+		if err := q.each(ctx, "days", daysSQL, part, nil, scan); err != nil {
+			return nil, err
+		}
+	}
+	return usage, nil
 }
 
 // presentDays are the days of the window on which anything at all was
@@ -88,7 +95,7 @@ func (q *question) presentDays(ctx context.Context, w window) (map[billing.Date]
 	}
 	whole := *q
 	whole.req.Filter = Filter{Line: q.req.Filter.Line}
-	usage, err := whole.usageByDay(ctx, whole.from(w, dims{}))
+	usage, err := whole.usageByDay(ctx, whole.parts(w, dims{})...)
 	for d := range usage {
 		present[d] = true
 	}

@@ -23,6 +23,12 @@ type (
 		Peers        []jsonPeer       `json:"peers,omitempty"`
 		Names        []jsonName       `json:"names,omitempty"`
 		Previous     *Counters        `json:"previous,omitempty"`
+		Compared     *jsonCompared    `json:"compared,omitempty"`
+	}
+	// jsonCompared is the same report of the time it is compared with.
+	jsonCompared struct {
+		With Compare `json:"with"`
+		jsonResult
 	}
 	jsonPeriod struct {
 		Start time.Time `json:"start"`
@@ -118,6 +124,11 @@ func document(r *Result) jsonResult {
 	}
 	if h := r.Detail; h != nil {
 		d.detail(r.Request.Filter.Host, h)
+	}
+	if r.Before != nil {
+		before := document(r.Before)
+		before.Overview, before.Name, before.Previous = nil, nil, nil
+		d.Compared = &jsonCompared{r.Request.Compare, before}
 	}
 	return d
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -57,26 +56,12 @@ func (q *question) periods(ctx context.Context) ([]billing.Period, error) {
 	if (q.req.Period != Period{}) {
 		return plans.Between(q.span.Start, q.span.End), nil
 	}
-	s := source{table: "usage_15m", where: []string{"true"}, params: map[string]string{}}
-	if len(q.line.Exporters) > 0 {
-		line := *q
-		line.req.Filter = Filter{}
-		line.filter(&s)
-	}
-	first := q.at
-	err := q.each(ctx, "first data", firstSQL, s, nil, func(r driver.Rows) error {
-		var any bool
-		var bucket uint32
-		if err := r.Scan(&any, &bucket); err != nil {
-			return err
-		}
-		if at := time.Unix(int64(bucket), 0); any && at.Before(first) {
-			first = at
-		}
-		return nil
-	})
+	first, err := q.firstData(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if first.IsZero() || first.After(q.at) {
+		first = q.at
 	}
 	return plans.Between(first, q.at.Add(1)), nil
 }

@@ -25,6 +25,10 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return false, err
 		}
+		if q.past { // far ends are not compared
+			*result, detail = *list(days), HostResult{Days: days, Protocols: protocols}
+			return result.Total == sum(protocols), nil
+		}
 		peers, err := q.peers(ctx)
 		if err != nil {
 			return false, err
@@ -40,11 +44,17 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.past {
+		result.Detail = &detail
+		return result, nil
+	}
 	if detail.Names, err = q.namesOfHost(ctx); err != nil {
 		return nil, err
 	}
-	if detail.Previous, err = q.total(ctx, q.before(), false); err != nil {
-		return nil, err
+	if w, ok := q.before(); ok {
+		if detail.Previous, err = q.total(ctx, w, false); err != nil {
+			return nil, err
+		}
 	}
 	row := Row{Host: q.req.Filter.Host}
 	q.nameHost(&row)

@@ -23,8 +23,13 @@ func (q *question) hostsReport(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.addLastSeen(ctx, rows); err != nil {
-		return nil, err
+	if !q.past {
+		if err := q.addLastSeen(ctx, rows); err != nil {
+			return nil, err
+		}
+		if err := q.markNew(ctx, rows); err != nil {
+			return nil, err
+		}
 	}
 	return list(rows), nil
 }
@@ -38,7 +43,8 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 	series := days <= seriesLimit
 	more := map[string]string{"series": strconv.FormatBool(series)}
 	var rows []Row
-	err := q.each(ctx, "hosts", hostsSQL, q.from(w, need), more, func(r driver.Rows) error {
+	place := map[netip.Addr]int{}
+	scan := func(r driver.Rows) error {
 		var row Row
 		var last uint16
 		var keys []uint16
@@ -47,21 +53,37 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 		if err := r.Scan(append(fields, &last, &keys, &usage)...); err != nil {
 			return err
 		}
-		q.nameHost(&row)
-		row.LastSeen = epoch.AddDays(int(last)).Start(w.start.Location())
-		if series {
-			row.Days = make([]uint64, days)
-			for i, key := range keys {
-				if at := int(key) - number(w.first); at >= 0 && at < len(row.Days) {
-					row.Days[at] = usage[i]
-				}
+		at, known := place[row.Host]
+		if !known {
+			at = len(rows)
+			place[row.Host] = at
+			rows = append(rows, Row{Host: row.Host})
+			if series {
+				rows[at].Days = make([]uint64, days)
 			}
 		}
-		rows = append(rows, row)
+		host := &rows[at]
+		host.add(row.Counters)
+		if seen := epoch.AddDays(int(last)).Start(w.start.Location()); seen.After(host.LastSeen) {
+			host.LastSeen = seen
+		}
+		for i, key := range keys {
+			if day := int(key) - number(w.first); series && day >= 0 && day < len(host.Days) {
+				host.Days[day] += usage[i]
+			}
+		}
 		return nil
-	})
+	}
+	for _, part := range q.parts(w, need) {
+		if err := q.each(ctx, "hosts", hostsSQL, part, more, scan); err != nil {
+			return nil, err
+		}
+	}
+	for i := range rows {
+		q.nameHost(&rows[i])
+	}
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host)) })
-	return rows, err
+	return rows, nil
 }
 
 // byUsage puts the larger usage first, and with equal usage the more traffic
@@ -104,6 +126,38 @@ func (q *question) addLastSeen(ctx context.Context, rows []Row) error {
 		if at, ok := seen[rows[i].Host]; ok {
 			rows[i].LastSeen = at
 		}
+	}
+	return err
+}
+
+// newAfter is how many days a host was not seen before it is new again.
+const newAfter = 400
+
+// markNew marks the hosts that were not seen before the span. When nobody was,
+// the first figures lie in the span and everybody would be new: nobody is
+// marked then. The filters of the request do not apply: a host that used
+// another protocol before is not new.
+func (q *question) markNew(ctx context.Context, rows []Row) error {
+	w := q.window()
+	if !q.span.Billing && w.first.DaysUntil(w.next) > newAfter {
+		return nil
+	}
+	start := w.start
+	earlier := newWindow(w.first.AddDays(-newAfter).Start(start.Location()), w.first.Start(start.Location()))
+	whole := *q
+	whole.req.Filter = Filter{Line: q.req.Filter.Line}
+	known := map[netip.Addr]bool{}
+	err := q.each(ctx, "hosts known before", knownSQL, whole.from(earlier, dims{host: true}), nil, func(r driver.Rows) error {
+		var host netip.Addr
+		err := r.Scan(&host)
+		known[host.Unmap()] = true
+		return err
+	})
+	if len(known) == 0 {
+		return err
+	}
+	for i := range rows {
+		rows[i].New = !known[rows[i].Host]
 	}
 	return err
 }

@@ -22,12 +22,10 @@ func (q *question) networksReport(ctx context.Context) (*Result, error) {
 }
 
 func (q *question) networks(ctx context.Context) ([]Row, error) {
-	s := q.from(q.window(), dims{host: true})
-	q.addNetworks(&s)
 	specific := q.specificFirst()
 	booked := make([]Counters, len(specific)+1) // 0: elsewhere
 	var unmatched Counters
-	err := q.each(ctx, "networks", networksSQL, s, nil, func(r driver.Rows) error {
+	scan := func(r driver.Rows) error {
 		var place uint32
 		var isUnmatched bool
 		var c Counters
@@ -40,9 +38,12 @@ func (q *question) networks(ctx context.Context) ([]Row, error) {
 			booked[place].add(c)
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, err
+	}
+	for _, part := range q.parts(q.window(), dims{host: true}) {
+		q.addNetworks(&part)
+		if err := q.each(ctx, "networks", networksSQL, part, nil, scan); err != nil {
+			return nil, err
+		}
 	}
 	var rows []Row
 	for _, n := range q.settings.Networks {

@@ -61,6 +61,11 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	o := &OverviewResult{Days: result.Rows, ProtocolCount: len(protocols)}
+	if q.past {
+		o.Hosts, o.Protocols, o.Networks = hosts, protocols, networks
+		result.Overview = o
+		return result, nil
+	}
 	o.Hosts, o.HostCount = headOfHosts(hosts)
 	o.Protocols = head(protocols)
 	o.Networks = headOfNetworks(networks)
@@ -70,6 +75,9 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 		}
 	}
 	if err := q.pace(ctx, o, result.Total, networks); err != nil {
+		return nil, err
+	}
+	if err := q.notable(ctx, o, hosts); err != nil {
 		return nil, err
 	}
 	result.Overview = o
@@ -122,11 +130,13 @@ func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, 
 			o.DayNumber++
 		}
 	}
-	previous, err := q.total(ctx, q.before(), !q.allMetered())
-	if err != nil {
-		return err
+	if w, ok := q.before(); ok {
+		previous, err := q.total(ctx, w, !q.allMetered())
+		if err != nil {
+			return err
+		}
+		o.PreviousUsed = plan.Used(previous.Received, previous.Sent)
 	}
-	o.PreviousUsed = plan.Used(previous.Received, previous.Sent)
 	if !q.span.Billing || q.filtered() {
 		return nil // the cap is for all traffic of a billing period
 	}
@@ -146,21 +156,57 @@ func share(value uint64, n, of int) uint64 {
 	return quotient
 }
 
-// before is the period before the span, as far into it as the span has gone:
-// on day 9 the first 9 days less what is left of today.
-func (q *question) before() window {
-	start, end := q.span.Start.Add(q.span.Start.Sub(q.span.End)), q.span.Start
-	if q.span.Billing {
-		p := q.line.Plans.Previous(q.line.Plans.At(q.span.Start))
-		start, end = p.Start.In(p.Plan.Zone), p.End.In(p.Plan.Zone)
+// notable finds the hosts that stand out in a running span.
+func (q *question) notable(ctx context.Context, o *OverviewResult, hosts []Row) error {
+	if !q.at.Before(q.span.End) || q.at.Before(q.span.Start) || q.req.Filter.Host.IsValid() {
+		return nil
 	}
-	if q.at.Before(q.span.End) {
-		elapsed := max(q.at.Sub(q.span.Start), quarter).Truncate(quarter)
-		if at := start.Add(elapsed); at.Before(end) {
-			end = at
+	day := *q
+	day.span.Start = q.today().Start(q.span.Start.Location())
+	day.span.End = q.today().AddDays(1).Start(q.span.Start.Location())
+	today, err := day.hosts(ctx, dims{host: true})
+	if err != nil {
+		return err
+	}
+	if len(today) > 0 && today[0].Usage() > 0 {
+		o.Today = today[0]
+	}
+	span, ok := CompareLast.Of(q.span, q.line.Plans, q.at)
+	if !ok {
+		return nil
+	}
+	last := *q
+	last.span = span
+	before, err := last.hosts(ctx, dims{host: true})
+	if err != nil {
+		return err
+	}
+	o.Changed, o.ChangedFrom = biggestChange(hosts, NewCounterparts(q.span, span, before))
+	return nil
+}
+
+// biggestChange is the host whose usage differs most from what it was, in
+// bytes; a host that is new or gone has not changed.
+func biggestChange(hosts []Row, before *Counterparts) (host Row, from Counters) {
+	var most uint64
+	for _, row := range hosts {
+		was := before.Of(row)
+		differs := max(row.Usage(), was.Usage()) - min(row.Usage(), was.Usage())
+		if was.Usage() > 0 && row.Usage() > 0 && differs > most {
+			most, host, from = differs, row, was
 		}
 	}
-	return newWindow(start, end)
+	return host, from
+}
+
+// before is the period before the span, as far into it as the span has gone;
+// false when that lies before all dates.
+func (q *question) before() (window, bool) {
+	span, ok := CompareLast.Of(q.span, q.line.Plans, q.at)
+	if !ok {
+		return window{}, false
+	}
+	return newWindow(span.Start, span.End), true
 }
 
 // foresee estimates the end of the running period. It needs three days of it

@@ -25,19 +25,31 @@ func (q *question) protocolsReport(ctx context.Context) (*Result, error) {
 
 func (q *question) protocols(ctx context.Context) ([]Row, error) {
 	var rows []Row
-	err := q.each(ctx, "protocols", protocolsSQL, q.from(q.window(), dims{protocol: true}), nil, func(r driver.Rows) error {
+	place := map[serviceKey]int{}
+	scan := func(r driver.Rows) error {
 		var row Row
 		if err := r.Scan(append([]any{&row.ProtocolNumber, &row.Service}, row.fields()...)...); err != nil {
 			return err
 		}
+		key := serviceKey{row.ProtocolNumber, row.Service}
+		if at, known := place[key]; known {
+			rows[at].add(row.Counters)
+			return nil
+		}
 		nameProtocol(q.Reports.services, &row)
+		place[key] = len(rows)
 		rows = append(rows, row)
 		return nil
-	})
+	}
+	for _, part := range q.parts(q.window(), dims{protocol: true}) {
+		if err := q.each(ctx, "protocols", protocolsSQL, part, nil, scan); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortFunc(rows, func(a, b Row) int {
 		return cmp.Or(byUsage(a.Counters, b.Counters), cmp.Compare(a.ProtocolNumber, b.ProtocolNumber), cmp.Compare(a.Service, b.Service))
 	})
-	return rows, err
+	return rows, nil
 }
 
 // nameProtocol names a row of the protocols report.

@@ -24,6 +24,7 @@ type question struct {
 	services []serviceKey // of the protocol filter; empty with Any
 	dayZone  string       // zone of the daily tables, empty when they cannot be used
 	notes    []string     // on how the request was read
+	past     bool         // it is the time another question is compared with
 }
 
 // ask makes a request definite.

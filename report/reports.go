@@ -64,6 +64,9 @@ func (r *Reports) run(ctx context.Context, req Request) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
+		if result.Before, err = q.compare(ctx); err != nil {
+			return nil, err
+		}
 		if zone, err := r.zoneOfDays(ctx); err != nil || zone == q.dayZone {
 			return result, err
 		}

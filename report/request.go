@@ -12,8 +12,8 @@ import (
 )
 
 // Parse reads a request from the query of a URL or from flags of the same
-// names: period, from, to, host, protocol, network, line. Others are not
-// looked at. The error is a *RequestError. Names of protocols are resolved by
+// names: period, from, to, host, protocol, network, line, compare. Others are
+// not looked at. The error is a *RequestError. Names of protocols are resolved by
 // Run, which knows them.
 func Parse(kind Kind, values url.Values) (Request, error) {
 	req := Request{Kind: kind}
@@ -26,6 +26,10 @@ func Parse(kind Kind, values url.Values) (Request, error) {
 		req.Filter.Protocol = ProtocolFilter{Set: true, Text: text}
 	}
 	req.Filter.Line = values.Get("line")
+	var err error
+	if req.Compare, err = parseCompare(values.Get("compare")); err != nil {
+		return Request{}, err
+	}
 	return req, nil
 }
 
@@ -158,6 +162,7 @@ func (r Request) Query() url.Values {
 	}
 	set("network", string(r.Filter.Group))
 	set("line", r.Filter.Line)
+	set("compare", string(r.Compare))
 	return values
 }
 

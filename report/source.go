@@ -37,6 +37,10 @@ var (
 	periodsSQL string
 	//go:embed sql/first.sql
 	firstSQL string
+	//go:embed sql/first_day.sql
+	firstDaySQL string
+	//go:embed sql/known.sql
+	knownSQL string
 	//go:embed sql/seen.sql
 	seenSQL string
 	//go:embed sql/peers.sql
@@ -284,6 +288,17 @@ func (q *question) total(ctx context.Context, w window, meteredOnly bool) (Count
 		}
 	}
 	return total, nil
+}
+
+// parts plans the reading of a window like from, but of one that begins or
+// ends within a day the whole days still come from the daily tables. What it
+// reads must be added up by day or over all days.
+func (q *question) parts(w window, need dims) []source {
+	var parts []source
+	for _, part := range q.split(w) {
+		parts = append(parts, q.from(part, need))
+	}
+	return parts
 }
 
 // split cuts a window of the daily tables' zone at its first and its last

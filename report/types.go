@@ -27,9 +27,10 @@ const (
 // Request is a question, as typed values. The zero Period means the current
 // billing period. Parse makes one from the URL query or the command line.
 type Request struct {
-	Kind   Kind
-	Period Period
-	Filter Filter
+	Kind    Kind
+	Period  Period
+	Filter  Filter
+	Compare Compare
 }
 
 // Period selects a span of time: one of the fields, or none for the current
@@ -104,6 +105,7 @@ type Row struct {
 	Name     string
 	NameFrom string    // own, dhcp, dns; empty = no name
 	LastSeen time.Time // in the span; to the quarter hour in its last two days, before that the start of the day
+	New      bool      // a host that was not seen in the 400 days before the span
 	Days     []uint64  // usage a day of the span up to today, for a sparkline (hosts); nil for spans over 400 days
 
 	Protocol       string // tcp
@@ -132,6 +134,11 @@ type Result struct {
 	Total        Counters // sum of Rows, and of the raw flows of the span
 	Completeness Completeness
 
+	// Before answers the same request about the time it is compared with; nil
+	// without a comparison. On an overview its lists are whole, without a row
+	// of others.
+	Before *Result
+
 	// Set on Overview only.
 	Overview *OverviewResult
 	// Set on Host only.
@@ -152,6 +159,12 @@ type OverviewResult struct {
 	Days                       []Row  // every day of the span up to today; Span and DayCount tell the rest
 	Hosts, Protocols, Networks []Row  // the first rows, with an "Others" row that makes them sum to Total
 	HostCount, ProtocolCount   int    // without Unmatched, without Others
+
+	// Set in a running span: the host with the most usage of today, and the
+	// one whose usage changed most against the period before, by this day.
+	// Without one the Host of the row is not valid.
+	Today, Changed Row
+	ChangedFrom    Counters
 }
 
 // HostResult is the page of one host.

@@ -24,7 +24,8 @@ func WriteJSON(w io.Writer, r *Result) error {
 }
 
 // WriteCSV writes the rows, keys first and counters in bytes, packets and
-// flows after them, without a row for the total so that sums stay right.
+// flows after them, without a row for the total so that sums stay right. A
+// compared report has the counters of then beside those of now.
 func WriteCSV(w io.Writer, r *Result) error {
 	out := csv.NewWriter(w)
 	columns := columnsOf(r.Request.Kind)
@@ -32,16 +33,40 @@ func WriteCSV(w io.Writer, r *Result) error {
 	for _, c := range columns {
 		header = append(header, c.name)
 	}
-	if err := out.Write(append(header, counterNames...)); err != nil {
+	header = append(header, counterNames...)
+	before := r.Counterparts()
+	if before != nil {
+		for _, name := range counterNames {
+			header = append(header, "before_"+name)
+		}
+	}
+	if err := out.Write(header); err != nil {
 		return err
 	}
-	for _, row := range r.Rows {
+	line := func(row Row, counters ...Counters) error {
 		var cells []string
 		for _, c := range columns {
 			cells = append(cells, c.csv(row))
 		}
-		if err := out.Write(append(cells, counterCells(row.Counters)...)); err != nil {
+		for _, c := range counters {
+			cells = append(cells, counterCells(c)...)
+		}
+		return out.Write(cells)
+	}
+	for _, row := range r.Rows {
+		counters := []Counters{row.Counters}
+		if before != nil {
+			counters = append(counters, before.Of(row))
+		}
+		if err := line(row, counters...); err != nil {
 			return err
+		}
+	}
+	if before != nil {
+		for _, row := range before.gone(r.Rows) {
+			if err := line(row, Counters{}, row.Counters); err != nil {
+				return err
+			}
 		}
 	}
 	out.Flush()
@@ -122,6 +147,11 @@ func WriteTable(w io.Writer, r *Result) error {
 		header = append(header, name)
 		configs = append(configs, table.ColumnConfig{Number: len(columns) + i + 1, Align: text.AlignRight, AlignFooter: text.AlignRight})
 	}
+	before := r.Counterparts()
+	if before != nil {
+		header = append(header, "usage before")
+		configs = append(configs, table.ColumnConfig{Number: len(header), Align: text.AlignRight, AlignFooter: text.AlignRight})
+	}
 	out.AppendHeader(header)
 	out.SetColumnConfigs(configs)
 	for _, row := range r.Rows {
@@ -135,9 +165,16 @@ func WriteTable(w io.Writer, r *Result) error {
 				counted[i] = "–"
 			}
 		}
+		if before != nil {
+			counted = append(counted, base.Format(before.Of(row).Usage()))
+		}
 		out.AppendRow(append(cells, counted...))
 	}
-	out.AppendFooter(append(footer, sizes(r.Total, base)...))
+	footer = append(footer, sizes(r.Total, base)...)
+	if before != nil {
+		footer = append(footer, base.Format(r.Before.Total.Usage()))
+	}
+	out.AppendFooter(footer)
 	_, err := fmt.Fprintf(w, "%s\n%s\n%s", caption(r, base), out.Render(), completenessText(r.Completeness))
 	return err
 }

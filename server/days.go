@@ -17,6 +17,7 @@ const maxDayRows = 100
 type DaysPage struct {
 	ReportPage
 	Months bool // a row is a month
+	Change bool // compared with another time
 	Chart  chart
 	Facts  []fact
 	Lines  []line
@@ -37,6 +38,7 @@ func (p reportPages) days(w http.ResponseWriter, r *http.Request) error {
 			rows = byMonth(rows)
 		}
 		page.Totals = a.totalsOf(rows)
+		page.Change = a.Before != nil
 		for _, row := range slices.Backward(rows) {
 			l := a.dayLine(row, page.Totals)
 			if page.Months {
@@ -90,5 +92,30 @@ func (a answer) monthLine(l line, r report.Row) line {
 		Machine: first.String()[:7],
 	}
 	l.Href = a.at.between(first, next).to("/days")
+	if a.Before != nil {
+		was := a.monthsBefore()[a.monthOf(r)].Usage()
+		l.Change, l.Before = change(r.Usage(), was), a.size(was)
+	}
 	return l
+}
+
+// monthOf is the place of a month in the span, from 0.
+func (a answer) monthOf(r report.Row) int { return monthsApart(billing.DateOf(a.Span.Start), r.Date) }
+
+func monthsApart(from, to billing.Date) int {
+	return (to.Year-from.Year)*12 + int(to.Month) - int(from.Month)
+}
+
+// monthsBefore sums the days of the compared time into its months, by their
+// place in it.
+func (a answer) monthsBefore() map[int]report.Counters {
+	if a.Before == nil {
+		return nil
+	}
+	months := map[int]report.Counters{}
+	for _, d := range a.Before.Rows {
+		n := monthsApart(billing.DateOf(a.Before.Span.Start), d.Date)
+		months[n] = sum(months[n], d.Counters)
+	}
+	return months
 }

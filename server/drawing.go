@@ -37,7 +37,19 @@ func (a answer) columnsOf(title string) charts.Columns {
 	if a.now.Before(a.Span.End) {
 		c.LikelyName = "likely"
 	}
+	if a.Before != nil {
+		c.BeforeName = a.comparedName()
+	}
 	return c
+}
+
+// setBefore marks in a column what it is compared with.
+func (a answer) setBefore(c *charts.Column, before report.Counters) {
+	if a.Before == nil {
+		return
+	}
+	c.Before = before.Usage()
+	c.Name += "; " + a.comparedName() + " " + a.base.Format(c.Before)
 }
 
 // column draws a row. Its name says the figures to those who point at it or
@@ -80,9 +92,13 @@ func (a answer) dayChart(days []report.Row) chart {
 	spec := a.columnsOf(title)
 	spec.Pace = a.paceLine()
 	today := billing.DateOf(a.now)
+	before := a.Counterparts()
 	for _, d := range days {
 		c := a.column(itoa(d.Date.Day), a.day(d.Date).Text, a.at.on().to("/days/"+d.Date.String()), d)
 		c.Now = d.Date == today
+		if before != nil {
+			a.setBefore(&c, before.Of(d))
+		}
 		spec.Columns = append(spec.Columns, c)
 	}
 	a.addLikely(&spec, days[len(days)-1].Date)
@@ -128,6 +144,7 @@ func (a answer) addLikely(spec *charts.Columns, last billing.Date) {
 func (a answer) monthChart(months []report.Row) chart {
 	spec := a.columnsOf("Usage of each month")
 	spec.LikelyName = ""
+	before := a.monthsBefore()
 	var rows []chartRow
 	for _, m := range months {
 		t := time.Date(m.Date.Year, m.Date.Month, 1, 12, 0, 0, 0, time.UTC)
@@ -139,7 +156,9 @@ func (a answer) monthChart(months []report.Row) chart {
 			label = ""
 		}
 		href := a.at.between(m.Date, addMonths(m.Date, 1)).to("/days")
-		spec.Columns = append(spec.Columns, a.column(label, t.Format("January 2006"), href, m))
+		c := a.column(label, t.Format("January 2006"), href, m)
+		a.setBefore(&c, before[a.monthOf(m)])
+		spec.Columns = append(spec.Columns, c)
 		rows = append(rows, a.chartRow(t.Format("January 2006"), m))
 	}
 	drawing := drawn(spec.Picture())

@@ -34,22 +34,54 @@ func (p reportPages) history(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := HistoryPage{ReportPage: p.frame(r, a, "History", "history", "/history")}
 	page.Picker = a.historyPicker()
+	page.Compare = historyComparer(a.at, a.Request.Compare)
 	if page.Empty == nil {
 		page.Chart = a.periodChart(a.Rows)
 		page.Facts = a.historyFacts()
 		page.Totals = a.totalsOf(a.Rows)
-		var before uint64
-		for _, row := range a.Rows {
+		year := a.Request.Compare == report.CompareYear
+		for i, row := range a.Rows {
 			l := a.periodLine(row, page.Totals)
-			if before > 0 && !row.Partial {
+			if before := periodBefore(a.Rows, i, year); before > 0 && !row.Partial {
 				l.Change = change(row.Usage(), before)
 			}
-			before = row.Usage()
 			page.Lines = append(page.Lines, l)
 		}
 		slices.Reverse(page.Lines)
 	}
 	return p.show(w, r, "history", page, page.Empty)
+}
+
+// periodBefore is the usage that a period is set against: of the period before
+// it, or of the one that began nearest to a year before; 0 when there is none.
+func periodBefore(rows []report.Row, at int, year bool) uint64 {
+	if !year {
+		if at == 0 {
+			return 0
+		}
+		return rows[at-1].Usage()
+	}
+	then := rows[at].Start.AddDate(-1, 0, 0)
+	for _, row := range rows[:at] {
+		if apart := row.Start.Sub(then).Abs(); apart < row.End.Sub(row.Start)/2 {
+			return row.Usage()
+		}
+	}
+	return 0
+}
+
+// historyComparer chooses what each period is set against.
+func historyComparer(at state, chosen report.Compare) comparer {
+	last := link{Text: "the period before", Href: at.with("compare", "").href()}
+	year := link{Text: "a year before", Href: at.with("compare", string(report.CompareYear)).href()}
+	c := comparer{Label: last.Text}
+	if chosen == report.CompareYear {
+		c.Label, c.Active, year.Current, last.Key = year.Text, true, true, "X"
+	} else {
+		last.Current, year.Key = true, "X"
+	}
+	c.Options = []link{last, year}
+	return c
 }
 
 // historyPicker leads from all periods to one, on the overview.

@@ -19,6 +19,7 @@ type HostPage struct {
 	Total                 size
 	Facts                 []fact
 	Chart                 chart
+	Change                bool // compared with another time
 	Protocols             []line
 	Peers, MorePeers      []line
 	Names                 []nameLine
@@ -56,7 +57,6 @@ func (p reportPages) host(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := HostPage{ReportPage: p.frame(r, a, addr.String(), "hosts", path)}
-	page.Picker.Compare = nil
 	p.setName(&page, addr)
 	if page.Empty == nil && a.Detail != nil {
 		page.fill(a)
@@ -106,7 +106,7 @@ func (page *HostPage) fill(a answer) {
 	d := a.Detail
 	page.Total = a.size(a.Total.Usage())
 	page.Facts = a.factsOf(d.Days)
-	if before := d.Previous.Usage(); before > 0 {
+	if before := d.Previous.Usage(); before > 0 && a.Before == nil {
 		f := a.fact("The period before", before)
 		f.More = change(a.Total.Usage(), before)
 		if a.now.Before(a.Span.End) {
@@ -116,7 +116,8 @@ func (page *HostPage) fill(a answer) {
 	}
 	page.Facts = append(page.Facts, a.uncountedFact()...)
 	page.Chart = a.dayChart(d.Days)
-	page.Totals = a.totalsOf(d.Protocols)
+	page.Totals = a.totalsOf(d.Protocols).against(a, func(r *report.Result) []report.Row { return r.Detail.Protocols })
+	page.Change = a.Before != nil
 	t := page.Totals
 	// A host's page is not narrowed by itself, so its rows lead to everyone's.
 	for _, r := range d.Protocols {

@@ -54,7 +54,7 @@ func (p reportPages) hosts(w http.ResponseWriter, r *http.Request) error {
 func (page *HostsPage) fill(a answer, q url.Values) {
 	order := parseOrder(q.Get("sort"))
 	page.Columns = order.columns(a.at.with("q", page.Query, "all", q.Get("all")))
-	page.Columns.Change = a.before != nil
+	page.Columns.Change = a.Before != nil
 	page.Columns.Uncounted = a.Total.Internal+a.Total.Unmatched > 0
 	keep := a.at.with("sort", q.Get("sort"))
 	for key := range keep.query {

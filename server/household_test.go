@@ -246,7 +246,18 @@ func (h *household) dayRows(cells []cell, span report.Span) []report.Row {
 	return rows
 }
 
-func (h *household) run(_ context.Context, req report.Request) (*report.Result, error) {
+func (h *household) run(ctx context.Context, req report.Request) (*report.Result, error) {
+	res := h.answer(req)
+	if before, ok := req.Compare.Of(res.Span, h.plans, h.now); ok && req.Kind != report.History {
+		then := req
+		then.Compare, then.Period = report.CompareNone, report.Period{From: before.Start, To: before.End}
+		res.Before = h.answer(then)
+		res.Before.Span = before
+	}
+	return res, ctx.Err()
+}
+
+func (h *household) answer(req report.Request) *report.Result {
 	span := h.span(req.Period)
 	if req.Kind == report.History {
 		first := h.plans.Holding(h.first)
@@ -285,7 +296,7 @@ func (h *household) run(_ context.Context, req report.Request) (*report.Result, 
 		res.Detail = h.detail(cells, span, res.Total)
 		res.Rows = res.Detail.Days
 	}
-	return res, nil
+	return res
 }
 
 func (h *household) overview(req report.Request, span report.Span, cells []cell, total report.Counters) *report.OverviewResult {

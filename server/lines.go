@@ -22,7 +22,8 @@ type line struct {
 	Tags       []string
 	Day        moment
 	Seen       moment
-	Change     string
+	Change     string // against the time before
+	Before     size   // usage in the time before
 	Share      string // 39 %
 	Width      string // of the bar behind the name
 	Spark      template.HTML
@@ -38,8 +39,8 @@ type line struct {
 type totals struct {
 	line
 	counters report.Counters
-	most     uint64 // usage of the biggest row: its bar is full
-	before   map[string]report.Counters
+	most     uint64               // usage of the biggest row: its bar is full
+	before   *report.Counterparts // nil = not compared
 }
 
 // line starts a row with its figures.
@@ -60,41 +61,35 @@ func (f figures) bare(c report.Counters) line {
 // totalsOf sums a result's table. A row that stands for many others sets no
 // measure for the bars of single ones.
 func (a answer) totalsOf(rows []report.Row) totals {
-	t := totals{line: a.bare(a.Total), counters: a.Total}
+	t := totals{line: a.bare(a.Total), counters: a.Total, before: a.Counterparts()}
 	for _, r := range rows {
 		if !others(r) {
 			t.most = max(t.most, r.Usage())
 		}
 	}
-	if a.before != nil {
-		t.Change = change(a.Total.Usage(), a.before.Total.Usage())
-		t.before = map[string]report.Counters{}
-		for _, r := range a.before.Rows {
-			t.before[rowKey(r)] = r.Counters
-		}
+	if a.Before != nil {
+		t.Change = change(a.Total.Usage(), a.Before.Total.Usage())
+		t.Before = a.size(a.Before.Total.Usage())
 	}
 	return t
 }
 
-// changeOf compares a row with the row of the same thing in the span before.
-func (t totals) changeOf(r report.Row) string {
-	if t.before == nil {
-		return ""
+// against compares rows with those of another list of the time before.
+func (t totals) against(a answer, rows func(*report.Result) []report.Row) totals {
+	if a.Before != nil {
+		t.before = report.NewCounterparts(a.Span, a.Before.Span, rows(a.Before))
 	}
-	return change(r.Usage(), t.before[rowKey(r)].Usage())
+	return t
 }
 
-// rowKey says what a row is about.
-func rowKey(r report.Row) string {
-	switch {
-	case r.Network != "":
-		return r.Network
-	case r.Protocol != "":
-		return r.Protocol + "/" + strconv.Itoa(int(r.Service))
-	case r.Host.IsValid():
-		return r.Host.String()
+// compare sets a line against the row of the same thing in the time before. A
+// row of others has none: it is not the same others.
+func (f figures) compare(l *line, r report.Row, t totals) {
+	if t.before == nil || others(r) {
+		return
 	}
-	return r.Name
+	was := t.before.Of(r).Usage()
+	l.Change, l.Before = change(r.Usage(), was), f.size(was)
 }
 
 // others reports whether a row sums those that are not listed by themselves.
@@ -109,7 +104,7 @@ func unmatched(r report.Row) bool { return r.Host == netip.IPv6Unspecified() }
 // with the address beneath.
 func (a answer) hostLine(r report.Row, t totals) line {
 	l := a.line(r.Counters, t)
-	l.Change = t.changeOf(r)
+	a.compare(&l, r, t)
 	l.Seen = a.seen(r.LastSeen)
 	switch {
 	case unmatched(r):
@@ -124,6 +119,9 @@ func (a answer) hostLine(r report.Row, t totals) line {
 	l.Name, l.Href = r.Host.String(), a.at.with("host", "").to("/hosts/"+r.Host.String())
 	if r.Name != "" {
 		l.Name, l.Detail, l.Source = r.Name, r.Host.String(), nameSource(r.NameFrom)
+	}
+	if r.New {
+		l.Tags = append(l.Tags, "new")
 	}
 	return l
 }
@@ -142,7 +140,7 @@ func nameSource(from string) string {
 // protocolLine is a row about a service; it leads to who used it.
 func (a answer) protocolLine(r report.Row, t totals) line {
 	l := a.line(r.Counters, t)
-	l.Change = t.changeOf(r)
+	a.compare(&l, r, t)
 	l.Name = r.Title
 	if l.Name == "" {
 		l.Name = r.Name
@@ -167,7 +165,7 @@ func protocolFilter(r report.Row) string {
 // networkLine is a row about a network; it leads to its hosts.
 func (a answer) networkLine(r report.Row, t totals) line {
 	l := a.line(r.Counters, t)
-	l.Change = t.changeOf(r)
+	a.compare(&l, r, t)
 	l.Name, l.Detail = r.Name, r.Network
 	switch r.Network {
 	case "":
@@ -192,6 +190,7 @@ func (a answer) networkLine(r report.Row, t totals) line {
 // dayLine is a row about a day; it leads to the page of the day.
 func (a answer) dayLine(r report.Row, t totals) line {
 	l := a.line(r.Counters, t)
+	a.compare(&l, r, t)
 	l.Day = a.day(r.Date)
 	l.Href = a.at.on().to("/days/" + r.Date.String())
 	l.Gap = r.Gap

@@ -26,7 +26,7 @@ func (p reportPages) networks(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := NetworksPage{ReportPage: p.frame(r, a, "Networks", "networks", "/networks")}
 	if page.Empty == nil {
-		page.Columns = columns{Change: a.before != nil, Uncounted: a.Total.Internal+a.Total.Unmatched > 0}
+		page.Columns = columns{Change: a.Before != nil, Uncounted: a.Total.Internal+a.Total.Unmatched > 0}
 		page.Totals = a.totalsOf(a.Rows)
 		for _, n := range tree(a.Rows) {
 			l := a.networkLine(n.row, page.Totals)

@@ -36,6 +36,7 @@ type fact struct {
 	Value string
 	Exact string
 	More  string
+	Name  string // whom it is about, a link
 	Href  string
 	Bad   bool
 }
@@ -44,6 +45,7 @@ type fact struct {
 type shortList struct {
 	Title, One string
 	Both       bool // show received and sent beside usage
+	Change     bool // show how it changed, in place of the share
 	Lines      []line
 	All        link
 }
@@ -135,20 +137,20 @@ func (a answer) comparedSay(used, before uint64, over bool) say {
 func (a answer) factsOf(days []report.Row) []fact {
 	now := summarize(days, a.Total)
 	before := now
-	if a.before != nil {
-		before = summarize(a.before.Rows, a.before.Total)
+	if a.Before != nil {
+		before = summarize(a.Before.Rows, a.Before.Total)
 	}
 	received, sent := a.fact("Received", a.Total.Received), a.fact("Sent", a.Total.Sent)
-	if a.before != nil {
-		received.More = change(a.Total.Received, a.before.Total.Received)
-		sent.More = change(a.Total.Sent, a.before.Total.Sent)
+	if a.Before != nil {
+		received.More = change(a.Total.Received, a.Before.Total.Received)
+		sent.More = change(a.Total.Sent, a.Before.Total.Sent)
 	}
 	facts := []fact{received, sent}
 	if now.days < 2 || now.most.Usage() == 0 {
 		return facts
 	}
 	average := a.fact("A day, on average", now.average)
-	if a.before != nil {
+	if a.Before != nil {
 		average.More = change(now.average, before.average)
 	}
 	most := a.fact("Biggest day", now.most.Usage())
@@ -200,12 +202,33 @@ func (a answer) overviewFacts() []fact {
 		}
 		facts = append(facts, f)
 	}
+	facts = append(facts, a.notableFacts()...)
 	if o.Unmetered > 0 {
 		f := a.fact("Outside the cap", o.Unmetered)
 		f.More = "networks that do not count"
 		facts = append(facts, f)
 	}
 	return append(facts, a.uncountedFact()...)
+}
+
+// notableFacts are the hosts that stand out in a running span.
+func (a answer) notableFacts() []fact {
+	var facts []fact
+	o := a.Overview
+	named := func(f fact, r report.Row) fact {
+		l := a.hostLine(r, totals{})
+		f.Name, f.Href = l.Name, l.Href
+		return f
+	}
+	if o.Today.Usage() > 0 {
+		facts = append(facts, named(a.fact("Most today", o.Today.Usage()), o.Today))
+	}
+	if o.Changed.Host.IsValid() {
+		f := fact{What: "Biggest change", Value: change(o.Changed.Usage(), o.ChangedFrom.Usage())}
+		f.Exact = "from " + a.base.Format(o.ChangedFrom.Usage()) + " to " + a.base.Format(o.Changed.Usage())
+		facts = append(facts, named(f, o.Changed))
+	}
+	return facts
 }
 
 func (f figures) fact(what string, n uint64) fact {
@@ -217,16 +240,16 @@ func (f figures) fact(what string, n uint64) fact {
 // rest in one row, so that each list sums to the total.
 func (a answer) shortLists() (hosts, protocols, networks shortList) {
 	o := a.Overview
-	hosts = a.shortList(o.Hosts, a.hostLine)
+	hosts = a.shortList(o.Hosts, a.hostLine, func(o *report.OverviewResult) []report.Row { return o.Hosts })
 	hosts.Title, hosts.One, hosts.Both = "Hosts", "Host", true
 	hosts.All = link{Text: allOf(o.HostCount, "hosts"), Href: a.at.to("/hosts")}
-	protocols = a.shortList(o.Protocols, a.protocolLine)
+	protocols = a.shortList(o.Protocols, a.protocolLine, func(o *report.OverviewResult) []report.Row { return o.Protocols })
 	protocols.Title, protocols.One = "Protocols", "Protocol"
 	protocols.All = link{Text: "All " + grouped(uint64(o.ProtocolCount)), Href: a.at.to("/protocols")}
 	if o.ProtocolCount < 2 {
 		protocols.All.Text = "All"
 	}
-	networks = a.shortList(o.Networks, a.networkLine)
+	networks = a.shortList(o.Networks, a.networkLine, func(o *report.OverviewResult) []report.Row { return o.Networks })
 	networks.Title, networks.One = "Networks", "Network"
 	networks.All = link{Text: "All networks", Href: a.at.to("/networks")}
 	return hosts, protocols, networks
@@ -240,10 +263,11 @@ func allOf(n int, many string) string {
 	return "All " + grouped(uint64(n)) + " " + many
 }
 
-// shortList leaves out rows of nothing.
-func (a answer) shortList(rows []report.Row, show func(report.Row, totals) line) shortList {
-	var list shortList
-	t := a.totalsOf(rows)
+// shortList leaves out rows of nothing. before picks the same list of the time
+// it is compared with.
+func (a answer) shortList(rows []report.Row, show func(report.Row, totals) line, before func(*report.OverviewResult) []report.Row) shortList {
+	t := a.totalsOf(rows).against(a, func(r *report.Result) []report.Row { return before(r.Overview) })
+	list := shortList{Change: a.Before != nil}
 	for _, r := range rows {
 		if r.Counters != (report.Counters{}) {
 			list.Lines = append(list.Lines, show(r, t))

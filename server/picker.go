@@ -34,7 +34,6 @@ type picker struct {
 	Label          string
 	Previous, Next *link
 	Quick, Periods []link
-	Compare        *link
 	Action         string // where the form of a custom range goes
 	Keep           []param
 	From, Through  string // dates in that form, both included

@@ -3,6 +3,7 @@ package server
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func TestPeriodPicker(t *testing.T) {
 				}
 			}
 			var keys []string
-			for _, l := range find(a.document, ".sheet [data-key]") {
+			for _, l := range find(a.document, ".period .sheet [data-key]") {
 				keys = append(keys, attr(l, "data-key"))
 			}
 			if diff := cmp.Diff([]string{"T", "L", "Y", "A"}, keys); diff != "" {
@@ -75,26 +76,54 @@ func TestFiltersAndPeriodStayAcrossPages(t *testing.T) {
 	}
 }
 
-func TestComparisonIsAsFarIntoThePeriod(t *testing.T) {
-	h := newHousehold(1, date(t, "2026-11-20"), 0)
-	zone := h.plans[0].Zone
-	current := h.plans.At(h.now)
+func TestCompareMenu(t *testing.T) {
+	b := visit(t, newHousehold(9, date(t, "2025-01-01"), 900e9))
 	for _, test := range []struct {
-		name string
-		span report.Span
-		want [2]string
+		path, label, x, compared string
 	}{
-		{"running", report.Span{Start: current.Start, End: current.End, Billing: true}, [2]string{"2026-10-12 00:00", "2026-10-23 18:30"}},
-		{"over", h.span(report.Period{Previous: true}), [2]string{"2026-09-12 00:00", "2026-10-12 00:00"}},
-		{"range", h.span(report.Period{FromDate: date(t, "2026-11-01"), ToDate: date(t, "2026-11-08")}), [2]string{"2026-10-25 00:00", "2026-11-01 00:00"}},
+		{"/hosts", "Compare: nothing", "/hosts?compare=last", ""},
+		{"/?compare=last", "Compare: last period", "/", "Compared with 12 – 23 Oct 2026, 18:30"},
+		{"/?compare=year", "Compare: a year before", "/", "Compared with 12 – 23 Nov 2025, 18:30"},
+		{"/days?from=2026-11-01&to=2026-11-08&compare=last", "Compare: the time before", "/days?from=2026-11-01&to=2026-11-08", "Compared with 25 – 31 Oct 2026"},
+		{"/days/2026-11-21?compare=last", "Compare: a week before", "/days/2026-11-21", "Compared with 14 Nov 2026"},
+		{"/hosts/192.168.1.20?compare=last", "Compare: last period", "/hosts/192.168.1.20", "Compared with 12 – 23 Oct 2026, 18:30"},
+		{"/protocols?compare=last", "Compare: last period", "/protocols", "Compared with 12 – 23 Oct 2026, 18:30"},
+		{"/networks?period=2026-10-12&compare=year", "Compare: a year before", "/networks?period=2026-10-12", "Compared with 12 Oct – 11 Nov 2025"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			got := spanBefore(test.span, h.plans, h.now)
-			texts := [2]string{got.From.In(zone).Format("2006-01-02 15:04"), got.To.In(zone).Format("2006-01-02 15:04")}
-			if diff := cmp.Diff(test.want, texts); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+		t.Run(test.path, func(t *testing.T) {
+			a := b.get(test.path)
+			if diff := cmp.Diff([]string{test.label}, texts(a.document, ".compare summary")); diff != "" {
+				t.Errorf("label (-want +got):\n%s", diff)
+			}
+			if got := attr(find(a.document, "[data-key=X]")[0], "href"); got != test.x {
+				t.Errorf("X leads to %q, want %q", got, test.x)
+			}
+			if test.compared != "" && !strings.Contains(text(find(a.document, ".title")[0]), test.compared) {
+				t.Errorf("the title says %q, want %q in it", text(find(a.document, ".title")[0]), test.compared)
 			}
 		})
+	}
+	if got := find(b.get("/?from=2000-01-01&to=2026-11-24").document, ".compare"); len(got) != 0 {
+		t.Error("all time can be compared")
+	}
+}
+
+// The help lists the keys that links carry, and those that app.js knows.
+func TestKeysAreOneList(t *testing.T) {
+	b := visit(t, newHousehold(9, date(t, "2025-01-01"), 900e9))
+	a := b.get("/days?period=2026-10-12")
+	var listed []string
+	for _, k := range find(a.document, "footer [data-shortcut]") {
+		listed = append(listed, attr(k, "data-shortcut"))
+	}
+	want := []string{"/", "?", "Escape"}
+	for _, l := range find(a.document, "[data-key]") {
+		want = append(want, attr(l, "data-key"))
+	}
+	slices.Sort(want)
+	slices.Sort(listed)
+	if diff := cmp.Diff(want, listed); diff != "" {
+		t.Errorf("keys of links and scripts against the list of the help (-want +got):\n%s", diff)
 	}
 }
 

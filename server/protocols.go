@@ -37,7 +37,7 @@ func (p reportPages) protocols(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := ProtocolsPage{ReportPage: p.frame(r, a, "Protocols", "protocols", "/protocols")}
 	if page.Empty == nil {
-		page.Columns = columns{Change: a.before != nil, Uncounted: a.Total.Internal+a.Total.Unmatched > 0}
+		page.Columns = columns{Change: a.Before != nil, Uncounted: a.Total.Internal+a.Total.Unmatched > 0}
 		page.Categories, page.Totals = a.categories()
 	}
 	return p.show(w, r, "protocols", page, page.Empty)
@@ -67,8 +67,8 @@ func (a answer) categories() ([]category, totals) {
 	t := a.totalsOf(a.Rows)
 	t.most = 0
 	before := map[string]report.Counters{}
-	if a.before != nil {
-		for _, row := range a.before.Rows {
+	if a.Before != nil {
+		for _, row := range a.Before.Rows {
 			name := cmp.Or(row.Category, otherCategory)
 			before[name] = sum(before[name], row.Counters)
 		}
@@ -81,7 +81,7 @@ func (a answer) categories() ([]category, totals) {
 		name := c.Name
 		c.line = a.line(c.counters, t)
 		c.Name, c.Open = name, i == 0
-		if a.before != nil {
+		if a.Before != nil {
 			c.Change = change(c.counters.Usage(), before[name].Usage())
 		}
 		for _, row := range c.rows {

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -60,9 +59,10 @@ func canonical(h handler) handler {
 type ReportPage struct {
 	Base
 	Picker   *picker
+	Compare  comparer
 	Chips    []chip
 	Exports  []link
-	Compared string // "compared with 12 Oct – 23 Oct 2026", when asked for
+	Compared string // "Compared with 12 Oct – 23 Oct 2026, 18:30", when asked for
 	Complete completeness
 	Empty    *empty
 }
@@ -88,9 +88,8 @@ type completeness struct {
 type answer struct {
 	*report.Result
 	figures
-	at     state
-	before *report.Result // the same elapsed days of the span before, when compared
-	plans  billing.Plans
+	at    state
+	plans billing.Plans
 }
 
 // answer answers the question of a page.
@@ -102,8 +101,7 @@ func (p reportPages) answer(r *http.Request, kind report.Kind, path string) (ans
 	return p.ask(r, path, req)
 }
 
-// ask answers a request, and with compare=last the same request about the
-// span before.
+// ask answers a request.
 func (p reportPages) ask(r *http.Request, path string, req report.Request) (answer, error) {
 	a := answer{at: newState(path, r.URL.Query())}
 	var err error
@@ -112,19 +110,7 @@ func (p reportPages) ask(r *http.Request, path string, req report.Request) (answ
 	}
 	a.figures = newFigures(a.Span.Plan, p.s.now())
 	a.plans = p.plansOf(r.Context(), a.Result)
-	if a.at.query.Get("compare") == "" {
-		return a, nil
-	}
-	before := req
-	before.Period = spanBefore(a.Span, a.plans, a.now)
-	if before.Period.From.Before(firstDay.Start(time.UTC).AddDate(-28, 0, 0)) {
-		return a, nil // So long ago that the tables have no dates for it, nor anyone data.
-	}
-	if before.Kind == report.Overview {
-		before.Kind = report.Days // Its lists are not compared.
-	}
-	a.before, err = p.run(r.Context(), before)
-	return a, err
+	return a, nil
 }
 
 // plansOf returns the plan's versions, or at least the one of the result.
@@ -141,26 +127,6 @@ func (p reportPages) plansOf(ctx context.Context, res *report.Result) billing.Pl
 	return settings.Lines[0].Plans
 }
 
-// quarter is the grain of the figures.
-const quarter = 15 * time.Minute
-
-// spanBefore is the span to compare with: the one before, as far into it as
-// this one has gone, so that day 9 is set against day 9.
-func spanBefore(span report.Span, plans billing.Plans, now time.Time) report.Period {
-	start, end := span.Start.Add(span.Start.Sub(span.End)), span.Start
-	if span.Billing {
-		last := plans.Previous(plans.At(span.Start))
-		start, end = last.Start, last.End
-	}
-	if now.Before(span.End) {
-		gone := max(now.Sub(span.Start), quarter).Truncate(quarter)
-		if at := start.Add(gone); at.Before(end) {
-			end = at
-		}
-	}
-	return report.Period{From: start, To: end}
-}
-
 // frame makes what all report pages share. export is the path of the same
 // report without its extension.
 func (p reportPages) frame(r *http.Request, a answer, title, active, export string) ReportPage {
@@ -169,11 +135,10 @@ func (p reportPages) frame(r *http.Request, a answer, title, active, export stri
 	pick := newPicker(a.at, a.Span, a.plans, a.now)
 	f.Picker = &pick
 	if billing.DateOf(a.Span.Start) != firstDay { // There is nothing before all time.
-		f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "last").href()}
+		f.Compare = newComparer(a.at, a.Span, a.Request.Compare)
 	}
-	if a.before != nil {
-		f.Picker.Compare = &link{Text: "Compare", Href: a.at.with("compare", "").href(), Current: true}
-		f.Compared = "Compared with " + untilLabel(a.before.Span)
+	if a.Before != nil {
+		f.Compared = "Compared with " + untilLabel(a.Before.Span)
 	}
 	f.Chips = p.chips(a)
 	f.Exports = exports(export, r.URL.Query())

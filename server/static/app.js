@@ -22,28 +22,15 @@ function find() {
   }
 }
 
-const symbols = { ArrowLeft: "←", ArrowRight: "→" };
+// The list of keys is in the foot of every page; here it opens as a dialog.
+const keys = document.getElementById("keys");
+const dialog = document.createElement("dialog");
+dialog.setAttribute("aria-label", "Keys");
+dialog.innerHTML = '<form method="dialog"><button>Close</button></form>';
 
 function help() {
-  let dialog = document.getElementById("keys");
-  if (!dialog) {
-    dialog = document.createElement("dialog");
-    dialog.id = "keys";
-    dialog.setAttribute("aria-labelledby", "keys-title");
-    const title = document.createElement("h2");
-    title.id = "keys-title";
-    title.textContent = "Keys";
-    const list = document.createElement("dl");
-    const entries = [...document.querySelectorAll("[data-key]")].map((e) => [e.dataset.key, e.dataset.help]);
-    for (const [key, text] of [...entries, ["/", "Find a host"], ["?", "This list"], ["Esc", "Close"]]) {
-      const dt = list.appendChild(document.createElement("dt"));
-      dt.appendChild(document.createElement("kbd")).textContent = symbols[key] || key;
-      list.appendChild(document.createElement("dd")).textContent = text;
-    }
-    const form = document.createElement("form");
-    form.method = "dialog";
-    form.appendChild(document.createElement("button")).textContent = "Close";
-    dialog.append(title, list, form);
+  if (!dialog.isConnected) {
+    dialog.prepend(keys.querySelector("dl").cloneNode(true));
     document.body.append(dialog);
   }
   dialog.showModal();
@@ -63,18 +50,19 @@ document.addEventListener("keydown", (e) => {
   e.preventDefault();
 });
 
-// A click beside the period menu closes it.
+// A click beside a menu closes it.
 document.addEventListener("click", (e) => {
-  const menu = document.querySelector("details.menu[open]");
-  if (menu && !menu.contains(e.target)) menu.open = false;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(e.target)) menu.open = false;
+  }
 });
 
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
 }
-for (const button of document.querySelectorAll("footer [data-help]")) {
-  button.hidden = false;
-  button.addEventListener("click", help);
-}
+keys.querySelector("summary").addEventListener("click", (e) => {
+  e.preventDefault();
+  help();
+});
 if (location.hash === "#find") find();

@@ -1,0 +1,3 @@
+SELECT DISTINCT u.host
+FROM {{table}} AS u
+WHERE {{where}}
