@@ -49,7 +49,7 @@ func (p Period) Length() int { return len(p.Days()) }
 //     the new version's first period runs from there to its next renewal. The
 //     ISP changed the cycle, so there is an invoice for each part. A version
 //     that begins on its own renewal day makes no short period.
-//   - Another cap, name, unit or way of counting leaves the period whole, and
+//   - Another cap, name, unit, free time or way of counting leaves the period whole, and
 //     the whole period, from its start, goes by the version in force when it
 //     ends. There is one invoice for it, and a cap that was raised on the way
 //     is the one it is held against. A version that takes effect on the next

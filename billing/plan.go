@@ -50,6 +50,7 @@ type Plan struct {
 	CapText       string // the cap as the user entered it, for showing it again; may be empty
 	Counts        Counts
 	Base          Base
+	Free          FreeTimes // times, by the clock of Zone, that do not count toward the cap
 }
 
 // Used returns the bytes that count toward the cap, of the totals of a period.

@@ -40,6 +40,7 @@ func (p *program) reportCommand() *cli.Command {
 				&cli.StringFlag{Name: "protocol", Usage: "only this `PROTOCOL`: https, tcp/443 or udp"},
 				&cli.StringFlag{Name: "network", Usage: "only this `CIDR` range"},
 				&cli.StringFlag{Name: "compare", Usage: "set against an earlier `TIME`: last for the period before, year for a year before"},
+				&cli.StringFlag{Name: "line", Usage: "the line with this `ID`, or all (none: the first line)"},
 				&cli.StringFlag{Name: "format", Value: "table", Usage: "`FORMAT`: table, csv or json"}),
 			Action: func(c *cli.Context) error { return p.report(c, kind.kind) },
 		})
@@ -52,7 +53,7 @@ func (p *program) report(c *cli.Context, kind report.Kind) error {
 		return err
 	}
 	query := url.Values{}
-	for _, name := range []string{"period", "from", "to", "host", "protocol", "network", "compare"} {
+	for _, name := range []string{"period", "from", "to", "host", "protocol", "network", "line", "compare"} {
 		if c.IsSet(name) {
 			query.Set(name, c.String(name))
 		}

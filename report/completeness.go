@@ -99,10 +99,7 @@ func (q *question) ledger(w window) source {
 			"zone": w.start.Location().String(),
 		},
 	}
-	if len(q.line.Exporters) > 0 {
-		s.and("(l.exporter = toIPv6('::') OR has({exporters:Array(IPv6)}, l.exporter))")
-		s.params["exporters"] = addressArray(q.line.Exporters)
-	}
+	q.onLine(&s, "(l.exporter = toIPv6('::') OR has({exporters:Array(IPv6)}, l.exporter))", "NOT has({exporters:Array(IPv6)}, l.exporter)")
 	return s
 }
 

@@ -114,7 +114,11 @@ func TestCompleteness(t *testing.T) {
 			spare := settings.Lines[0]
 			spare.ID, spare.Exporters = "modem", []netip.Addr{modem}
 			settings.Lines = append(settings.Lines, spare)
-			got := run(t, newReports(t, conn, settings, now), parse(t, Hosts, test.query)).Completeness
+			req := parse(t, Hosts, test.query)
+			if req.Filter.Line == "" {
+				req.Filter.Line = site.AllLines
+			}
+			got := run(t, newReports(t, conn, settings, now), req).Completeness
 			if got.Known == math.IsNaN(test.want) || got.Known && math.Abs(got.Fraction-test.want) > 1e-9 {
 				t.Errorf("got %v, %t, want %v", got.Fraction, got.Known, test.want)
 			}

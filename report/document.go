@@ -24,6 +24,7 @@ type (
 		Names        []jsonName       `json:"names,omitempty"`
 		Previous     *Counters        `json:"previous,omitempty"`
 		Compared     *jsonCompared    `json:"compared,omitempty"`
+		Lines        []jsonLine       `json:"lines,omitempty"`
 	}
 	// jsonCompared is the same report of the time it is compared with.
 	jsonCompared struct {
@@ -67,8 +68,21 @@ type (
 		End   time.Time `json:"end"`
 		Cap   uint64    `json:"cap"`
 		Used  uint64    `json:"used"`
+		Free  uint64    `json:"free"`
 		Counters
 		Partial bool `json:"partial,omitempty"`
+	}
+	// jsonLine has the counters of the span, and what of the line's cap was used
+	// in its own period. The exporters on no line have neither id nor period.
+	jsonLine struct {
+		Line  string     `json:"line"`
+		Name  string     `json:"name"`
+		Start *time.Time `json:"start,omitempty"`
+		End   *time.Time `json:"end,omitempty"`
+		Cap   uint64     `json:"cap"`
+		Used  uint64     `json:"used"`
+		Free  uint64     `json:"free"`
+		Counters
 	}
 	// jsonOthers is the rest of a list that was cut.
 	jsonOthers struct {
@@ -89,6 +103,8 @@ type (
 	jsonOverview struct {
 		Used          uint64       `json:"used"`
 		Unmetered     uint64       `json:"unmetered"`
+		Counted       Traffic      `json:"counted"`
+		Free          Traffic      `json:"free"`
 		Cap           uint64       `json:"cap"`
 		DayNumber     int          `json:"day"`
 		DayCount      int          `json:"days"`
@@ -97,6 +113,7 @@ type (
 		LikelyLow     uint64       `json:"likely_low"`
 		LikelyHigh    uint64       `json:"likely_high"`
 		OverOn        billing.Date `json:"over_on"`
+		Driver        *Driver      `json:"driver"`
 		PreviousUsed  uint64       `json:"previous_used"`
 		HostCount     int          `json:"host_count"`
 		ProtocolCount int          `json:"protocol_count"`
@@ -115,12 +132,13 @@ func document(r *Result) jsonResult {
 	}
 	if o := r.Overview; o != nil {
 		d.Overview = &jsonOverview{
-			o.Used, o.Unmetered, r.Span.Plan.Cap, o.DayNumber, o.DayCount, o.EvenPace, o.SafePerDay,
-			o.LikelyLow, o.LikelyHigh, o.OverOn, o.PreviousUsed, o.HostCount, o.ProtocolCount,
+			o.Used, o.Unmetered, o.Counted, o.Free, r.Span.Plan.Cap, o.DayNumber, o.DayCount, o.EvenPace, o.SafePerDay,
+			o.LikelyLow, o.LikelyHigh, o.OverOn, o.Driver, o.PreviousUsed, o.HostCount, o.ProtocolCount,
 		}
 		d.Hosts = jsonRows(Hosts, o.Hosts)
 		d.Protocols = jsonRows(Protocols, o.Protocols)
 		d.Networks = jsonRows(Networks, o.Networks)
+		d.Lines = jsonLines(o.Lines)
 	}
 	if h := r.Detail; h != nil {
 		d.detail(r.Request.Filter.Host, h)
@@ -149,6 +167,18 @@ func (d *jsonResult) detail(host netip.Addr, h *HostResult) {
 	}
 }
 
+func jsonLines(rows []Row) []jsonLine {
+	var list []jsonLine
+	for _, row := range rows {
+		one := jsonLine{Line: row.Line, Name: row.Name, Cap: row.Cap, Used: row.Used, Free: row.Free, Counters: row.Counters}
+		if row.Line != "" {
+			one.Start, one.End = &row.Start, &row.End
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
 func jsonRows(kind Kind, rows []Row) []any {
 	list := make([]any, 0, len(rows))
 	for _, row := range rows {
@@ -175,7 +205,7 @@ func jsonRow(kind Kind, row Row) any {
 		}
 		return jsonOthers{row.Name, row.Counters}
 	case History:
-		return jsonHistory{row.Start, row.End, row.Cap, row.Used, row.Counters, row.Partial}
+		return jsonHistory{row.Start, row.End, row.Cap, row.Used, row.Free, row.Counters, row.Partial}
 	case Overview, Days, Host:
 	}
 	return jsonDay{row.Date, row.Counters, row.Gap, row.Partial}

@@ -20,15 +20,9 @@ func (q *question) history(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := q.usageByPeriod(ctx, periods, false)
+	usage, err := q.usageByPeriod(ctx, periods)
 	if err != nil {
 		return nil, err
-	}
-	used := all
-	if !q.allMetered() {
-		if used, err = q.usageByPeriod(ctx, periods, true); err != nil {
-			return nil, err
-		}
 	}
 	last := periods[len(periods)-1]
 	zone := last.Plan.Zone
@@ -39,12 +33,13 @@ func (q *question) history(ctx context.Context) (*Result, error) {
 	}
 	var rows []Row
 	for i, p := range periods {
+		counted := usage[i].counted()
 		rows = append(rows, Row{
 			Start: p.Start.In(p.Plan.Zone), End: p.End.In(p.Plan.Zone), Name: p.Plan.Name,
-			Cap: p.Plan.Cap, Used: p.Plan.Used(used[i].Received, used[i].Sent),
+			Cap: p.Plan.Cap, Used: p.Plan.Used(counted.Received, counted.Sent), Free: usage[i].free.Usage(),
 			Partial:  q.at.Before(p.End),
-			Gap:      all[i] == Counters{} && !slices.ContainsFunc(p.Days(), func(d billing.Date) bool { return present[d] }),
-			Counters: all[i],
+			Gap:      usage[i].all == Counters{} && !slices.ContainsFunc(p.Days(), func(d billing.Date) bool { return present[d] }),
+			Counters: usage[i].all,
 		})
 	}
 	return list(rows), nil
@@ -66,34 +61,21 @@ func (q *question) periods(ctx context.Context) ([]billing.Period, error) {
 	return plans.Between(first, q.at.Add(1)), nil
 }
 
-// usageByPeriod sums up each period; with meteredOnly, only the hosts whose
-// network counts toward the cap. Neighbouring periods of whole days come from
-// the daily tables in one statement, other runs from the quarter hours.
-func (q *question) usageByPeriod(ctx context.Context, periods []billing.Period, meteredOnly bool) ([]Counters, error) {
-	usage := make([]Counters, len(periods))
+// usageByPeriod splits the usage of each period by its own plan. Neighbouring
+// periods of whole days come from the daily tables in one statement, other runs
+// from the quarter hours.
+func (q *question) usageByPeriod(ctx context.Context, periods []billing.Period) ([]split, error) {
+	usage := make([]split, len(periods))
 	for from := 0; from < len(periods); {
 		to := from + 1
-		for to < len(periods) && q.daily(periods[to]) == q.daily(periods[from]) {
+		for to < len(periods) && q.alike(periods[from], periods[to]) {
 			to++
 		}
-		run := periods[from:to]
-		zone := run[0].Plan.Zone
-		w := newWindow(run[0].Start.In(zone), run[len(run)-1].End.In(zone))
-		var s source
-		daily := q.daily(run[0])
-		if daily {
-			s = q.from(w, dims{host: meteredOnly})
-		} else {
-			s = q.fromQuarters(w)
-		}
-		if meteredOnly {
-			q.metered(&s)
-		}
 		var err error
-		if daily {
-			err = q.foldDays(ctx, s, run, usage[from:to])
+		if run := periods[from:to]; q.daily(run[0]) {
+			err = q.foldDays(ctx, run, usage[from:to])
 		} else {
-			err = q.foldQuarters(ctx, s, run, usage[from:to])
+			err = q.foldQuarters(ctx, run, usage[from:to])
 		}
 		if err != nil {
 			return nil, err
@@ -103,18 +85,35 @@ func (q *question) usageByPeriod(ctx context.Context, periods []billing.Period, 
 	return usage, nil
 }
 
+// alike reports whether one statement can answer two neighbouring periods.
+func (q *question) alike(a, b billing.Period) bool {
+	if q.daily(a) != q.daily(b) || a.Plan.Free != b.Plan.Free {
+		return false
+	}
+	return a.Plan.Free.IsZero() || a.Plan.Zone.String() == b.Plan.Zone.String()
+}
+
 // daily reports whether the daily tables answer the period.
 func (q *question) daily(p billing.Period) bool {
 	w := newWindow(p.Start.In(p.Plan.Zone), p.End.In(p.Plan.Zone))
 	return w.whole && p.Plan.Zone.String() == q.dayZone
 }
 
-func (q *question) foldDays(ctx context.Context, s source, periods []billing.Period, usage []Counters) error {
-	days, err := q.usageByDay(ctx, s)
+// windowOf is the time of neighbouring periods, in the zone of the first.
+func windowOf(run []billing.Period) window {
+	zone := run[0].Plan.Zone
+	return newWindow(run[0].Start.In(zone), run[len(run)-1].End.In(zone))
+}
+
+func (q *question) foldDays(ctx context.Context, run []billing.Period, usage []split) error {
+	days, unknown, err := q.splitByDay(ctx, windowOf(run), run[0].Plan)
 	if err != nil {
 		return err
 	}
-	for i, p := range periods {
+	if len(unknown) > 0 {
+		q.noteUnknownFree(unknown[0], unknown[len(unknown)-1])
+	}
+	for i, p := range run {
 		for _, d := range p.Days() {
 			usage[i].add(days[d])
 		}
@@ -122,23 +121,24 @@ func (q *question) foldDays(ctx context.Context, s source, periods []billing.Per
 	return nil
 }
 
-func (q *question) foldQuarters(ctx context.Context, s source, periods []billing.Period, usage []Counters) error {
+func (q *question) foldQuarters(ctx context.Context, run []billing.Period, usage []split) error {
+	s := q.exempting(q.fromQuarters(windowOf(run)), run[0].Plan)
 	var bounds []string
-	for _, p := range periods {
+	for _, p := range run {
 		bounds = append(bounds, strconv.FormatInt(p.Start.Unix(), 10))
 	}
 	more := map[string]string{"bounds": "[" + strings.Join(bounds, ",") + "]"}
-	return q.each(ctx, "periods", periodsSQL, s, more, func(r driver.Rows) error {
+	return q.each(ctx, "periods", exemptPeriodsSQL, s, more, func(r driver.Rows) error {
 		var start uint32
-		var c Counters
-		if err := r.Scan(append([]any{&start}, c.fields()...)...); err != nil {
+		var one split
+		if err := r.Scan(append([]any{&start}, one.fields()...)...); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(periods, func(p billing.Period) bool { return p.Start.Unix() == int64(start) })
+		i := slices.IndexFunc(run, func(p billing.Period) bool { return p.Start.Unix() == int64(start) })
 		if i < 0 {
 			return fmt.Errorf("no period begins at %d", start)
 		}
-		usage[i].add(c)
+		usage[i].add(one)
 		return nil
 	})
 }

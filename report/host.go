@@ -52,7 +52,7 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if w, ok := q.before(); ok {
-		if detail.Previous, err = q.total(ctx, w, false); err != nil {
+		if detail.Previous, err = q.total(ctx, w); err != nil {
 			return nil, err
 		}
 	}

@@ -74,11 +74,16 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 			o.BiggestDay = day
 		}
 	}
-	if err := q.pace(ctx, o, result.Total, networks); err != nil {
+	if err := q.pace(ctx, o, result.Total); err != nil {
 		return nil, err
 	}
 	if err := q.notable(ctx, o, hosts); err != nil {
 		return nil, err
+	}
+	if q.everyLine() {
+		if o.Lines, err = q.lineRows(ctx); err != nil {
+			return nil, err
+		}
 	}
 	result.Overview = o
 	return result, nil
@@ -113,16 +118,11 @@ func headOfNetworks(rows []Row) []Row {
 }
 
 // pace sets what was used against the cap, the calendar and the past.
-func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, networks []Row) error {
-	counted := total
-	for _, n := range networks {
-		if !n.Metered && n.Network != string(Unmatched) {
-			o.Unmetered += n.Usage()
-			counted = counted.less(n.Counters)
-		}
+func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters) error {
+	if err := q.count(ctx, o, total); err != nil {
+		return err
 	}
 	plan := q.span.Plan
-	o.Used = plan.Used(counted.Received, counted.Sent)
 	days := q.window().days(q.span.End)
 	o.DayCount = len(days)
 	for _, d := range days {
@@ -131,10 +131,11 @@ func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, 
 		}
 	}
 	if w, ok := q.before(); ok {
-		previous, err := q.total(ctx, w, !q.allMetered())
+		usage, err := q.splitOf(ctx, w, plan)
 		if err != nil {
 			return err
 		}
+		previous := usage.counted()
 		o.PreviousUsed = plan.Used(previous.Received, previous.Sent)
 	}
 	if !q.span.Billing || q.filtered() {
@@ -147,6 +148,28 @@ func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, 
 		}
 	}
 	return q.foresee(ctx, o)
+}
+
+// count splits the total into what counts toward the cap and what does not.
+func (q *question) count(ctx context.Context, o *OverviewResult, total Counters) error {
+	usage := split{all: total}
+	if plan := q.span.Plan; q.exempts(plan) {
+		days, unknown, err := q.splitByDay(ctx, q.window(), plan)
+		if err != nil {
+			return err
+		}
+		for _, day := range days {
+			usage.free.add(day.free)
+		}
+		usage = usage.clamped()
+		if len(unknown) > 0 {
+			q.noteUnknownFree(unknown[0], unknown[len(unknown)-1])
+		}
+	}
+	counted := usage.counted()
+	o.Counted, o.Free = Traffic{counted.Received, counted.Sent}, Traffic{usage.free.Received, usage.free.Sent}
+	o.Used, o.Unmetered = q.span.Plan.Used(counted.Received, counted.Sent), usage.free.Usage()
+	return nil
 }
 
 // share is n/of of a value, rounded down.
@@ -221,14 +244,15 @@ func (q *question) foresee(ctx context.Context, o *OverviewResult) error {
 	if q.span.Start.Before(from) {
 		from = q.span.Start
 	}
-	w := newWindow(from, q.span.End)
-	s := q.from(w, dims{host: !q.allMetered()})
-	if !q.allMetered() {
-		q.metered(&s)
-	}
-	usage, err := q.usageByDay(ctx, s)
+	days, _, err := q.splitByDay(ctx, newWindow(from, q.span.End), q.span.Plan)
 	if err != nil {
 		return err
+	}
+	usage := map[billing.Date]Counters{}
+	for d, one := range days {
+		if one.all != (Counters{}) {
+			usage[d] = one.counted()
+		}
 	}
 	f := forecast{plan: q.span.Plan, usage: usage, today: today, days: q.window().days(q.span.End)}
 	f.part = partOfDay(q.at, today, zone)
@@ -242,7 +266,10 @@ func (q *question) foresee(ctx context.Context, o *OverviewResult) error {
 	if o.OverOn.IsZero() {
 		o.OverOn = f.overOn(o.Used)
 	}
-	return nil
+	if !o.OverOn.IsZero() {
+		o.Driver, err = q.driver(ctx)
+	}
+	return err
 }
 
 // partOfDay is how much of the day is over, 0 to 1.

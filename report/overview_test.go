@@ -39,11 +39,11 @@ func TestOverview(t *testing.T) {
 	o := *result.Overview
 
 	want := OverviewResult{
-		Used: 12 * 11 * gb, Unmetered: 12 * 2 * gb, DayNumber: 12, DayCount: 30,
+		Used: 12 * 11 * gb, Unmetered: 12 * 2 * gb, Counted: Traffic{12 * 10 * gb, 12 * gb}, Free: Traffic{12 * 2 * gb, 0}, DayNumber: 12, DayCount: 30,
 		EvenPace: 120 * gb, SafePerDay: (300 - 132) * gb / 18, PreviousUsed: 12 * 11 * gb,
 		// 18 days and a quarter of today at 11 GB more; no day differs.
 		LikelyLow: 332*gb + 750_000_000, LikelyHigh: 332*gb + 750_000_000,
-		OverOn: date(2026, 11, 28), HostCount: 2, ProtocolCount: 1,
+		OverOn: date(2026, 11, 28), Driver: &Driver{Host: hosts[0], Name: "=nas", Used: 7 * 11 * gb, Share: 1, Days: 7}, HostCount: 2, ProtocolCount: 1,
 	}
 	got := o
 	got.Days, got.Hosts, got.Protocols, got.Networks, got.BiggestDay, got.Today = nil, nil, nil, nil, Row{}, Row{}

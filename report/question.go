@@ -34,9 +34,8 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 		return nil, fmt.Errorf("load settings: %w", err)
 	}
 	q := &question{Reports: r, req: req, at: r.now(), settings: settings}
-	var ok bool
-	if q.line, ok = settings.Line(req.Filter.Line); !ok {
-		return nil, requestErrorf("line", "there is no line %q; the lines are in the settings of the plan", req.Filter.Line)
+	if err := q.findLine(); err != nil {
+		return nil, err
 	}
 	if req.Kind == Host && !req.Filter.Host.IsValid() {
 		return nil, requestErrorf("host", "it is missing; name the address of a host, for example 192.168.1.20")

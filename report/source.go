@@ -33,8 +33,6 @@ var (
 	protocolsSQL string
 	//go:embed sql/networks.sql
 	networksSQL string
-	//go:embed sql/periods.sql
-	periodsSQL string
 	//go:embed sql/first.sql
 	firstSQL string
 	//go:embed sql/first_day.sql
@@ -59,6 +57,14 @@ var (
 	heardSQL string
 	//go:embed sql/sampled.sql
 	sampledSQL string
+	//go:embed sql/exempt_days.sql
+	exemptDaysSQL string
+	//go:embed sql/exempt_periods.sql
+	exemptPeriodsSQL string
+	//go:embed sql/drivers.sql
+	driversSQL string
+	//go:embed sql/exporters.sql
+	exportersSQL string
 	//go:embed sql/names.sql
 	namesSQL string
 )
@@ -90,6 +96,7 @@ type source struct {
 	table, day string
 	where      []string
 	params     map[string]string
+	exempt     string // the condition of what does not count toward the cap
 }
 
 // from plans the reading of a window: whole days of the daily tables' zone
@@ -133,10 +140,7 @@ func (s *source) and(condition string) { s.where = append(s.where, condition) }
 
 // filter adds the conditions of the line and of the request.
 func (q *question) filter(s *source) {
-	if len(q.line.Exporters) > 0 {
-		s.and("has({exporters:Array(IPv6)}, u.exporter)")
-		s.params["exporters"] = addressArray(q.line.Exporters)
-	}
+	q.onLine(s, "has({exporters:Array(IPv6)}, u.exporter)", "NOT has({exporters:Array(IPv6)}, u.exporter)")
 	f := q.req.Filter
 	if f.Host.IsValid() {
 		s.and("u.host = {host:IPv6}")
@@ -167,6 +171,21 @@ func (q *question) filter(s *source) {
 	}
 }
 
+// onLine narrows a source to the exporters of the line by one of two
+// conditions: that of those it names, or, where it takes the rest, that of
+// those which no line names.
+func (q *question) onLine(s *source, named, rest string) {
+	switch others := q.settings.Named(); {
+	case q.everyLine():
+	case !q.line.Rest():
+		s.and(named)
+		s.params["exporters"] = addressArray(q.line.Exporters)
+	case len(others) > 0:
+		s.and(rest)
+		s.params["exporters"] = addressArray(others)
+	}
+}
+
 func (q *question) filterNetwork(s *source, prefix netip.Prefix) {
 	low, high := bounds(prefix)
 	s.and("u.host >= {low:IPv6} AND u.host <= {high:IPv6}")
@@ -174,25 +193,6 @@ func (q *question) filterNetwork(s *source, prefix netip.Prefix) {
 	if prefix.Addr().Is6() {
 		s.and("NOT " + isFour + " AND u.host != toIPv6('::')")
 	}
-}
-
-// metered narrows a source to hosts whose network counts toward the cap. It
-// must have a column host.
-func (q *question) metered(s *source) {
-	var free []string
-	for i, n := range q.specificFirst() {
-		if !n.Metered {
-			free = append(free, strconv.Itoa(i+1))
-		}
-	}
-	s.and("NOT has({unmetered:Array(UInt32)}, toUInt32(" + booked + "))")
-	s.params["unmetered"] = "[" + strings.Join(free, ",") + "]"
-	q.addNetworks(s)
-}
-
-// allMetered reports whether every local network counts toward the cap.
-func (q *question) allMetered() bool {
-	return !slices.ContainsFunc(q.settings.Networks, func(n site.Network) bool { return !n.Metered })
 }
 
 // addNetworks sets the parameters of booked.
@@ -246,7 +246,7 @@ func addressArray(list []netip.Addr) string {
 // further parameters.
 func (q *question) each(ctx context.Context, what, statement string, s source, more map[string]string, scan func(driver.Rows) error) error {
 	statement = strings.NewReplacer(
-		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{booked}}", booked,
+		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{booked}}", booked, "{{exempt}}", s.exempt,
 		"{{where}}", strings.Join(s.where, " AND "),
 	).Replace(statement)
 	params := ch.Parameters(maps.Clone(s.params))
@@ -267,17 +267,12 @@ func (q *question) each(ctx context.Context, what, statement string, s source, m
 	return nil
 }
 
-// total sums up a window, with meteredOnly the hosts whose network counts
-// toward the cap. Of a window that begins or ends within a day the whole days
-// still come from the daily tables, which is much less to read.
-func (q *question) total(ctx context.Context, w window, meteredOnly bool) (Counters, error) {
+// total sums up a window. Of a window that begins or ends within a day the
+// whole days still come from the daily tables, which is much less to read.
+func (q *question) total(ctx context.Context, w window) (Counters, error) {
 	var total Counters
 	for _, part := range q.split(w) {
-		s := q.from(part, dims{host: meteredOnly})
-		if meteredOnly {
-			q.metered(&s)
-		}
-		err := q.each(ctx, "total", totalSQL, s, nil, func(rows driver.Rows) error {
+		err := q.each(ctx, "total", totalSQL, q.from(part, dims{}), nil, func(rows driver.Rows) error {
 			var c Counters
 			err := rows.Scan(c.fields()...)
 			total.add(c)

@@ -119,7 +119,10 @@ type Row struct {
 
 	Start, End time.Time
 	Cap        uint64
-	Used       uint64 // history: what counts toward the cap, per the plan's Counts and unmetered networks
+	Used       uint64 // history, lines: what counts toward the cap, per the plan's Counts, free times and unmetered networks
+	Free       uint64 // history, lines: usage that does not count: of free times and unmetered networks
+
+	Line string // lines: id of the line; empty = of the exporters on none
 
 	Partial bool // the row's time is not over yet
 	Gap     bool // nothing was received from any exporter in all of the row's time
@@ -147,24 +150,51 @@ type Result struct {
 
 // OverviewResult is the front page: the answer, and the head of each report.
 type OverviewResult struct {
-	Used                       uint64       // what counts toward the cap so far, per Plan.Counts
-	Unmetered                  uint64       // usage of networks that do not count toward the cap
+	Used                       uint64       // what counts toward the cap so far, per Plan.Counts: of Counted
+	Unmetered                  uint64       // usage of free times and of networks that do not count toward the cap: of Free
+	Counted, Free              Traffic      // Counted and Free together are all that was received and sent
 	DayNumber, DayCount        int          // day 12 of 30
 	EvenPace                   uint64       // what an even pace would have used by now, 0 without a cap
 	SafePerDay                 uint64       // bytes a remaining day that stay inside the cap, 0 without a cap
 	LikelyLow, LikelyHigh      uint64       // likely total at the end, an estimate; 0 before day 3
 	OverOn                     billing.Date // likely day of reaching the cap; zero = not in this period
+	Driver                     *Driver      // with OverOn, in a running period: the host that drives usage; nil = none
 	BiggestDay                 Row
 	PreviousUsed               uint64 // same elapsed days of the period before
 	Days                       []Row  // every day of the span up to today; Span and DayCount tell the rest
 	Hosts, Protocols, Networks []Row  // the first rows, with an "Others" row that makes them sum to Total
 	HostCount, ProtocolCount   int    // without Unmatched, without Others
+	Lines                      []Row  // of a report about all lines: each with its own period and cap
 
 	// Set in a running span: the host with the most usage of today, and the
 	// one whose usage changed most against the period before, by this day.
 	// Without one the Host of the row is not valid.
 	Today, Changed Row
 	ChangedFrom    Counters
+}
+
+// Traffic is usage by direction, in bytes.
+type Traffic struct {
+	Received uint64 `json:"received"`
+	Sent     uint64 `json:"sent"`
+}
+
+// Driver is the host that used most of what counted in the last days of a
+// running period.
+type Driver struct {
+	Host  netip.Addr `json:"host"`
+	Name  string     `json:"name"`  // empty = no name
+	Used  uint64     `json:"used"`  // bytes that count toward the cap in these days
+	Share float64    `json:"share"` // of all hosts' in these days, 0 to 1
+	Days  int        `json:"days"`  // up to seven, today among them
+}
+
+// Label is what the host is called: its name, or its address.
+func (d Driver) Label() string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return d.Host.String()
 }
 
 // HostResult is the page of one host.

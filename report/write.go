@@ -241,16 +241,41 @@ func caption(r *Result, base billing.Base) string {
 		line += " of " + base.Format(r.Span.Plan.Cap)
 	}
 	line += fmt.Sprintf(" used, day %d of %d", o.DayNumber, o.DayCount)
+	if o.Unmetered > 0 {
+		line += ", " + base.Format(o.Unmetered) + " free"
+	}
 	if o.EvenPace > 0 {
 		line += ", even pace " + base.Format(o.EvenPace)
 	}
 	if o.LikelyHigh > 0 {
 		line += fmt.Sprintf("\nlikely at the end %s to %s", base.Format(o.LikelyLow), base.Format(o.LikelyHigh))
 	}
+	if o.SafePerDay > 0 {
+		line += "\n" + base.Format(o.SafePerDay) + " a day would stay inside"
+	}
 	if !o.OverOn.IsZero() {
 		line += fmt.Sprintf("\ncap reached on about %s", o.OverOn)
 	}
+	if d := o.Driver; d != nil {
+		line += fmt.Sprintf(", driven by %s (%s %% of the last %s)", printable(d.Label()), percent(d.Share), plural(uint64(d.Days), "day"))
+	}
+	for _, row := range o.Lines {
+		line += "\n" + lineText(row, base)
+	}
 	return line
+}
+
+// lineText says what of a line's cap was used in its own period.
+func lineText(row Row, base billing.Base) string {
+	text := printable(row.Name) + ": "
+	if row.Line == "" {
+		return text + base.Format(row.Usage())
+	}
+	text += base.Format(row.Used)
+	if row.Cap > 0 {
+		text += " of " + base.Format(row.Cap)
+	}
+	return text + fmt.Sprintf(" used in its period %s to %s", row.Start.Format(time.DateOnly), row.End.Format(time.DateOnly))
 }
 
 func completenessText(c Completeness) string {

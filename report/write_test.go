@@ -50,7 +50,7 @@ func TestWriteJSON(t *testing.T) {
 		{Days, head + `{"date":"2026-11-12",` + counts + `},{"date":"2026-11-13",` + zeros + `,"gap":true}` + tail},
 		{Protocols, head + `{"protocol":"tcp","service":443,"name":"https",` + counts + `}` + tail},
 		{Networks, head + `{"network":"192.168.0.0/16","name":"+LAN",` + counts + `},{"network":"elsewhere","name":"Elsewhere",` + zeros + `}` + tail},
-		{History, head + `{"start":"2026-11-12T00:00:00+13:00","end":"2026-12-12T00:00:00+13:00","cap":500,"used":168,` + counts + `}` + tail},
+		{History, head + `{"start":"2026-11-12T00:00:00+13:00","end":"2026-12-12T00:00:00+13:00","cap":500,"used":168,"free":0,` + counts + `}` + tail},
 	} {
 		var b bytes.Buffer
 		if err := WriteJSON(&b, sample(t, test.kind)); err != nil {

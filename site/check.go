@@ -18,13 +18,14 @@ type PlanText struct {
 	Cap     string `toml:"cap"`     // 500 GB, empty = none
 	Counts  string `toml:"counts"`  // both, received, sent, larger; empty = both
 	Base    int    `toml:"base"`    // 1000 or 1024; 0 = the base of the cap's unit, 1000 without a cap
+	Free    string `toml:"free"`    // 02:00-06:00; Sat,Sun 00:00-24:00; empty = none
 }
 
 // TextOf is the version of a plan as a form shows it.
 func TextOf(p billing.Plan) PlanText {
 	t := PlanText{
 		Name: p.Name, From: p.EffectiveFrom.String(), Zone: p.Zone.String(), Renewal: p.Renewal.String(),
-		Cap: p.CapText, Counts: p.Counts.String(), Base: int(p.Base),
+		Cap: p.CapText, Counts: p.Counts.String(), Base: int(p.Base), Free: p.Free.String(),
 	}
 	if t.Cap == "" && p.Cap > 0 {
 		t.Cap = fmt.Sprintf("%d B", p.Cap)
@@ -65,6 +66,9 @@ func (t PlanText) Plan() (billing.Plan, error) {
 		if p.Counts, err = billing.ParseCounts(counts); err != nil {
 			fields["counts"] = sentence(err)
 		}
+	}
+	if p.Free, err = billing.ParseFreeTimes(t.Free); err != nil {
+		fields["free"] = sentence(err)
 	}
 	if len(fields) == 0 {
 		return p, checkPlan(p)
@@ -115,8 +119,8 @@ func checkLine(id string) error {
 			break
 		}
 	}
-	if id == "" || len(id) > 40 {
-		return FieldErrors{"line": "The id of a line is 1 to 40 small letters, digits, - and _, for example home."}
+	if id == "" || id == AllLines || len(id) > 40 {
+		return FieldErrors{"line": "The id of a line is 1 to 40 small letters, digits, - and _, for example home, and not all."}
 	}
 	return nil
 }

@@ -10,16 +10,6 @@ import (
 	"strings"
 )
 
-// Line returns the line with the id; the first one for an empty id.
-func (s *Settings) Line(id string) (Line, bool) {
-	for i, line := range s.Lines {
-		if line.ID == id || id == "" && i == 0 {
-			return line, true
-		}
-	}
-	return Line{}, false
-}
-
 // ZoneChanged returns the time zone that the daily tables are to be cut in
 // after a change of settings, and whether it is another than before: the zone
 // of the newest version of the first line's plan.

@@ -26,6 +26,7 @@ type file struct {
 
 type filePlan struct {
 	Line      string   `toml:"line"`
+	LineName  string   `toml:"line_name"`
 	Exporters []string `toml:"exporters"`
 	PlanText
 }
@@ -141,6 +142,7 @@ func (f file) plans(s *Settings, fields FieldErrors) {
 	if len(f.Plans) == 0 {
 		fields["plan"] = "The file has no plan; give at least one [[plan]] with name, zone and renewal."
 	}
+	defer func() { fields.within("plan", checkLines(s.Lines)) }()
 	for i, t := range f.Plans {
 		part := fmt.Sprintf("plan[%d]", i)
 		if t.Line == "" {
@@ -164,7 +166,7 @@ func (f file) plans(s *Settings, fields FieldErrors) {
 			fields[part+".from"] = "The line has two versions from the same date; give each its own."
 		}
 		if newest := len(line.Plans); newest == 0 || line.Plans[newest-1].EffectiveFrom.Before(plan.EffectiveFrom) {
-			line.Exporters = exporters
+			line.Name, line.Exporters = strings.TrimSpace(t.LineName), exporters
 		}
 		line.Plans = append(line.Plans, plan)
 		slices.SortStableFunc(line.Plans, func(a, b billing.Plan) int { return a.EffectiveFrom.Compare(b.EffectiveFrom) })
@@ -251,14 +253,14 @@ func replace(stored, wanted *Settings) []change {
 	var p, e, d, who []row
 	for _, line := range wanted.Lines {
 		for _, plan := range line.Plans {
-			p = append(p, planRow(plan, line.Exporters, false))
+			p = append(p, planRow(plan, line, false))
 		}
 	}
 	for _, line := range stored.Lines {
 		now, _ := wanted.Line(line.ID)
 		for _, old := range line.Plans {
 			if !slices.ContainsFunc(now.Plans, func(n billing.Plan) bool { return n.EffectiveFrom == old.EffectiveFrom }) {
-				p = append(p, planRow(old, nil, true))
+				p = append(p, planRow(old, Line{}, true))
 			}
 		}
 	}
@@ -294,7 +296,7 @@ func (s *Settings) file() file {
 	f := file{Display: fileDisplay{AllowListOnly: s.Display.AllowListOnly, ReverseDNS: &s.Display.ReverseDNS}}
 	for _, line := range s.Lines {
 		for _, p := range line.Plans {
-			f.Plans = append(f.Plans, filePlan{Line: line.ID, Exporters: texts(line.Exporters), PlanText: TextOf(p)})
+			f.Plans = append(f.Plans, filePlan{Line: line.ID, LineName: line.Name, Exporters: texts(line.Exporters), PlanText: TextOf(p)})
 		}
 	}
 	for _, n := range s.Networks {

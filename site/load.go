@@ -18,6 +18,9 @@ import (
 // DefaultLine is the id of the first line.
 const DefaultLine = "home"
 
+// AllLines is no line: reports understand it as all of them together.
+const AllLines = "all"
+
 // noDate is how the zero date is stored: a plan in force from the beginning.
 var noDate = billing.Date{Year: 1970, Month: time.January, Day: 1}
 
@@ -115,11 +118,12 @@ func scanPlan(rows driver.Rows, settings *Settings) error {
 	var (
 		p                                   billing.Plan
 		from, zone, renewal, counts, capTxt string
+		free, name                          string
 		base                                uint16
 		exporters                           []net.IP
 		err                                 error
 	)
-	if err := rows.Scan(&p.ID, &from, &p.Name, &zone, &renewal, &p.Cap, &capTxt, &counts, &base, &exporters); err != nil {
+	if err := rows.Scan(&p.ID, &from, &p.Name, &zone, &renewal, &p.Cap, &capTxt, &counts, &base, &exporters, &free, &name); err != nil {
 		return err
 	}
 	p.CapText, p.Base = capTxt, billing.Base(base)
@@ -136,6 +140,9 @@ func scanPlan(rows driver.Rows, settings *Settings) error {
 	if p.Counts, err = billing.ParseCounts(counts); err != nil {
 		return fmt.Errorf("plan %s from %s: %w", p.ID, from, err)
 	}
+	if p.Free, err = billing.ParseFreeTimes(free); err != nil {
+		return fmt.Errorf("plan %s from %s: %w", p.ID, from, err)
+	}
 	n := len(settings.Lines)
 	if n == 0 || settings.Lines[n-1].ID != p.ID {
 		settings.Lines = append(settings.Lines, Line{ID: p.ID})
@@ -143,7 +150,7 @@ func scanPlan(rows driver.Rows, settings *Settings) error {
 	}
 	line := &settings.Lines[n-1]
 	line.Plans = append(line.Plans, p)
-	line.Exporters = unmap(exporters) // rows come in order of date: the newest version's stay
+	line.Name, line.Exporters = name, unmap(exporters) // rows come in order of date: the newest version's stay
 	return nil
 }
 

@@ -28,26 +28,7 @@ func (s *Store) SavePlan(ctx context.Context, lineID string, plan billing.Plan, 
 			return nil, err
 		}
 		line, _ := stored.Line(lineID)
-		return []change{plans(planRow(plan, line.Exporters, false))}, nil
-	})
-}
-
-// SaveLineExporters says which exporters belong to a line; none means all.
-func (s *Store) SaveLineExporters(ctx context.Context, lineID string, exporters []netip.Addr) error {
-	return s.change(ctx, func(stored *Settings) ([]change, error) {
-		line, ok := stored.Line(lineID)
-		if !ok && lineID == DefaultLine {
-			line, ok = s.defaultLine(), true
-		}
-		if !ok {
-			return nil, FieldErrors{"line": fmt.Sprintf("There is no line %q; save its plan first.", lineID)}
-		}
-		for _, a := range exporters {
-			if !a.IsValid() || a.IsUnspecified() {
-				return nil, FieldErrors{"exporters": "One of the exporters is not an address; write it like 192.168.1.1."}
-			}
-		}
-		return []change{plans(planRow(line.Plans[len(line.Plans)-1], exporters, false))}, nil
+		return []change{plans(planRow(plan, line, false))}, nil
 	})
 }
 
@@ -63,9 +44,9 @@ func (s *Store) DeletePlanVersion(ctx context.Context, lineID string, effectiveF
 		if len(line.Plans) == 1 && stored.Lines[0].ID == lineID {
 			return nil, FieldErrors{"from": "This is the only version of the plan; change it instead of deleting it."}
 		}
-		rows := []row{planRow(line.Plans[i], nil, true)}
-		if i > 0 && i == len(line.Plans)-1 { // the exporters are those of the newest version
-			rows = append(rows, planRow(line.Plans[i-1], line.Exporters, false))
+		rows := []row{planRow(line.Plans[i], Line{}, true)}
+		if i > 0 && i == len(line.Plans)-1 { // name and exporters are those of the newest version
+			rows = append(rows, planRow(line.Plans[i-1], line, false))
 		}
 		return []change{plans(rows...)}, nil
 	})
@@ -238,14 +219,14 @@ func display(d Display) change {
 	}}
 }
 
-func planRow(p billing.Plan, exporters []netip.Addr, deleted bool) row {
+func planRow(p billing.Plan, line Line, deleted bool) row {
 	from := p.EffectiveFrom
 	if from.IsZero() {
 		from = noDate
 	}
 	return row{
 		p.ID, from.String(), strings.TrimSpace(p.Name), p.Zone.String(), p.Renewal.String(), p.Cap, p.CapText,
-		p.Counts.String(), uint16(p.Base), addresses(exporters), deleted,
+		p.Counts.String(), uint16(p.Base), addresses(line.Exporters), p.Free.String(), line.Name, deleted,
 	}
 }
 

@@ -24,8 +24,9 @@ type Settings struct {
 // Line is one link to the ISP with its plan over time.
 type Line struct {
 	ID        string        // stable id, "home" for the first
+	Name      string        // shown; empty = the name of its newest plan, see Label
 	Plans     billing.Plans // versions by effective date, at least one
-	Exporters []netip.Addr  // exporters of this line (of the newest version), empty = all
+	Exporters []netip.Addr  // exporters of this line; none = those that no other line names
 }
 
 // Network is a range that is ours.

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { clickhousetest.Main(m) }
 var equal = cmp.Options{
 	cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 	cmp.Comparer(func(a, b billing.Renewal) bool { return a == b }),
+	cmp.Comparer(func(a, b billing.FreeTimes) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmpopts.EquateEmpty(),
@@ -54,6 +55,15 @@ func renewal(t *testing.T, text string) billing.Renewal {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func freeTimes(t *testing.T, text string) billing.FreeTimes {
+	t.Helper()
+	f, err := billing.ParseFreeTimes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func load(t *testing.T, s *Store) *Settings {
@@ -107,7 +117,7 @@ func fill(t *testing.T, s *Store) *Settings {
 	lte := netip.MustParseAddr("2001:db8::1")
 	home := billing.Plan{
 		ID: "home", Name: "Kahu's line", Zone: zone(t, "Pacific/Auckland"), Renewal: renewal(t, "12"),
-		Cap: 500e9, CapText: "500 GB", Counts: billing.CountBoth, Base: billing.Decimal,
+		Cap: 500e9, CapText: "500 GB", Counts: billing.CountBoth, Base: billing.Decimal, Free: freeTimes(t, "02:00-06:00; Sat,Sun 00:00-24:00"),
 	}
 	bigger := home
 	bigger.EffectiveFrom, bigger.Cap, bigger.CapText, bigger.Base, bigger.Counts = date(2026, 11, 12), 1<<40, "1 TiB", billing.Binary, billing.CountLarger
@@ -116,9 +126,9 @@ func fill(t *testing.T, s *Store) *Settings {
 	}
 	do(t, s.SavePlan(ctx, "spare", spare, billing.Date{}))
 	do(t, s.SavePlan(ctx, "home", home, billing.Date{}))
-	do(t, s.SaveLineExporters(ctx, "home", []netip.Addr{router}))
+	do(t, s.SaveLine(ctx, "home", " Kahu's \\ wire ", []netip.Addr{router}))
 	do(t, s.SavePlan(ctx, "home", bigger, bigger.EffectiveFrom))
-	do(t, s.SaveLineExporters(ctx, "spare", []netip.Addr{lte}))
+	do(t, s.SaveLine(ctx, "spare", "LTE", []netip.Addr{lte, netip.MustParseAddr("::ffff:10.0.0.9"), lte}))
 	networks := []Network{
 		{netip.MustParsePrefix("192.168.0.0/16"), "LAN", true},
 		{netip.MustParsePrefix("192.168.50.0/24"), "Guest \"wifi\" \\ ünïcode 🦤", false},
@@ -134,8 +144,8 @@ func fill(t *testing.T, s *Store) *Settings {
 	do(t, s.SaveDevice(ctx, device))
 	return &Settings{
 		Lines: []Line{
-			{ID: "home", Plans: billing.Plans{home, bigger}, Exporters: []netip.Addr{router}},
-			{ID: "spare", Plans: billing.Plans{spare}, Exporters: []netip.Addr{lte}},
+			{ID: "home", Name: `Kahu's \ wire`, Plans: billing.Plans{home, bigger}, Exporters: []netip.Addr{router}},
+			{ID: "spare", Name: "LTE", Plans: billing.Plans{spare}, Exporters: []netip.Addr{netip.MustParseAddr("10.0.0.9"), lte}},
 		},
 		Networks: networks, Exporters: []Exporter{exporter},
 		Display: Display{AllowListOnly: true}, Devices: []Device{device},
@@ -245,7 +255,19 @@ func TestSaveRefuses(t *testing.T) {
 		}, "plan"},
 		{"plan before the calendar", func() error { return s.SavePlan(ctx, "home", plan, date(1066, 10, 14)) }, "from"},
 		{"line with a bad id", func() error { return s.SavePlan(ctx, "my line", plan, billing.Date{}) }, "line"},
-		{"exporters of no line", func() error { return s.SaveLineExporters(ctx, "nowhere", nil) }, "line"},
+		{"line that is not there", func() error { return s.SaveLine(ctx, "nowhere", "Nowhere", nil) }, "line"},
+		{"line without a name", func() error { return s.SaveLine(ctx, "spare", " ", nil) }, "name"},
+		{"line of another's name", func() error { return s.SaveLine(ctx, "home", "lte", nil) }, "name"},
+		{"line with another's exporter", func() error {
+			return s.SaveLine(ctx, "home", "Wire", []netip.Addr{netip.MustParseAddr("10.0.0.9")})
+		}, "exporters"},
+		{"line with no address", func() error { return s.SaveLine(ctx, "home", "Wire", []netip.Addr{{}}) }, "exporters"},
+		{"new line without a name", func() error {
+			_, err := s.AddLine(ctx, "", []netip.Addr{netip.MustParseAddr("10.0.0.10")})
+			return err
+		}, "name"},
+		{"first line removed", func() error { return s.DeleteLine(ctx, "home") }, "line"},
+		{"line removed that is not there", func() error { return s.DeleteLine(ctx, "nowhere") }, "line"},
 		{"version that is not there", func() error { return s.DeletePlanVersion(ctx, "home", date(2001, 1, 1)) }, "from"},
 		{"network of nothing", func() error { return s.SaveNetwork(ctx, Network{}) }, "range"},
 		{"network of everything", func() error { return s.SaveNetwork(ctx, Network{Prefix: netip.MustParsePrefix("::/0")}) }, "range"},

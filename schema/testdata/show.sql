@@ -323,6 +323,8 @@ CREATE TABLE flattraffic.plans
     `counts` Enum8('both' = 0, 'received' = 1, 'sent' = 2, 'larger' = 3) COMMENT 'What counts toward the cap',
     `unit_base` UInt16 COMMENT '1000 or 1024',
     `exporters` Array(IPv6) COMMENT 'Exporters of this line; empty = all',
+    `free` String COMMENT 'Times that do not count toward the cap, by the clock of the zone: 02:00-06:00; Sat,Sun 00:00-24:00',
+    `line` String COMMENT 'Name of the line (of its newest version), empty = the name of the plan',
     `changed_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written; the newest wins',
     `deleted` Bool DEFAULT false COMMENT 'True: the entry was removed'
 )

@@ -1,1 +1,1 @@
-INSERT INTO plans (plan, effective_from, name, zone, renewal, cap, cap_text, counts, unit_base, exporters, deleted, changed_at)
+INSERT INTO plans (plan, effective_from, name, zone, renewal, cap, cap_text, counts, unit_base, exporters, free, line, deleted, changed_at)

@@ -1,0 +1,4 @@
+SELECT u.exporter, {{counters}}
+FROM {{table}} AS u
+WHERE {{where}}
+GROUP BY u.exporter
