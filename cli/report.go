@@ -36,7 +36,8 @@ func (p *program) reportCommand() *cli.Command {
 				&cli.StringFlag{Name: "period", Usage: "billing `PERIOD`: current, previous, or YYYY-MM-DD for the one holding that day"},
 				&cli.StringFlag{Name: "from", Usage: "first `DAY` (YYYY-MM-DD), or an RFC 3339 instant"},
 				&cli.StringFlag{Name: "to", Usage: "`DAY` after the last, or an RFC 3339 instant"},
-				&cli.StringFlag{Name: "host", Usage: "only this `ADDRESS`"},
+				&cli.StringFlag{Name: "host", Usage: "only this `HOST`: an address, a name, or the id or MAC of a device"},
+				&cli.StringFlag{Name: "person", Usage: "only the hosts of this `PERSON`, by id; nobody for those of no one"},
 				&cli.StringFlag{Name: "protocol", Usage: "only this `PROTOCOL`: https, tcp/443 or udp"},
 				&cli.StringFlag{Name: "network", Usage: "only this `CIDR` range"},
 				&cli.StringFlag{Name: "compare", Usage: "set against an earlier `TIME`: last for the period before, year for a year before"},
@@ -53,7 +54,7 @@ func (p *program) report(c *cli.Context, kind report.Kind) error {
 		return err
 	}
 	query := url.Values{}
-	for _, name := range []string{"period", "from", "to", "host", "protocol", "network", "line", "compare"} {
+	for _, name := range []string{"period", "from", "to", "host", "person", "protocol", "network", "line", "compare"} {
 		if c.IsSet(name) {
 			query.Set(name, c.String(name))
 		}

@@ -2,6 +2,7 @@ package names
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -20,6 +21,7 @@ const confirmEvery = 6 * time.Hour
 // remembered is a name from a lease.
 type remembered struct {
 	name  string
+	mac   uint64
 	until time.Time // shown until then unless confirmed
 	noted time.Time // last written down
 }
@@ -98,6 +100,9 @@ func (n *Names) loadOwn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := n.deviceNames(ctx, own); err != nil {
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.own = own
@@ -114,22 +119,30 @@ func (n *Names) note(addr netip.Addr, source, name string, at time.Time) {
 // save stores what was learnt since the last time. What could not be stored
 // stays for the next time.
 func (n *Names) save(ctx context.Context) error {
+	return errors.Join(
+		saveNow(ctx, n, &n.pending, n.store.save),
+		saveNow(ctx, n, &n.paired, n.store.saveMACs),
+	)
+}
+
+// saveNow stores one of the lists of what was learnt.
+func saveNow[K comparable](ctx context.Context, n *Names, list *map[K]time.Time, store func(context.Context, map[K]time.Time) error) error {
 	n.mu.Lock()
-	batch := n.pending
-	n.pending = map[sighting]time.Time{}
+	batch := *list
+	*list = map[K]time.Time{}
 	n.mu.Unlock()
 	if len(batch) == 0 {
 		return nil
 	}
-	err := n.store.save(ctx, batch)
+	err := store(ctx, batch)
 	if err == nil {
 		return nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for s, at := range batch {
-		if _, newer := n.pending[s]; !newer {
-			n.pending[s] = at
+	for k, at := range batch {
+		if _, newer := (*list)[k]; !newer {
+			(*list)[k] = at
 		}
 	}
 	return err

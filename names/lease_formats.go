@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flattraffic/flattraffic/site"
 )
 
 // parseDnsmasq reads "expiry mac address name client-id" lines, and those of
@@ -24,7 +26,7 @@ func parseDnsmasq(data []byte) []Lease {
 		if err != nil || err2 != nil {
 			continue
 		}
-		l := Lease{Address: addr.Unmap()}
+		l := Lease{Address: addr.Unmap(), MAC: hardware(f[1])}
 		if expires != 0 {
 			l.Expires = time.Unix(expires, 0)
 		}
@@ -61,7 +63,7 @@ func parseKea(data []byte) []Lease {
 		if err != nil || err2 != nil || field("lease_type") == "2" { // 2: a delegated prefix
 			continue
 		}
-		l := Lease{Address: addr.Unmap(), Expires: time.Unix(expires, 0), Name: cleanForeign(keaUnescape(field("hostname")))}
+		l := Lease{Address: addr.Unmap(), Expires: time.Unix(expires, 0), Name: cleanForeign(keaUnescape(field("hostname"))), MAC: hardware(field("hwaddr"))}
 		if s := field("state"); s != "" && s != "0" || field("valid_lifetime") == "0" {
 			l = Lease{Address: l.Address, Expires: time.Unix(0, 0)} // declined, reclaimed, released or deleted
 		}
@@ -120,15 +122,27 @@ func dhcpdStatement(l *Lease, line string) {
 	switch key {
 	case "ends":
 		l.Expires = dhcpdTime(value)
+	case "hardware":
+		l.MAC = hardware(strings.TrimPrefix(value, "ethernet "))
 	case "client-hostname":
 		if name := cleanForeign(strings.Trim(value, `"`)); name != "" {
 			l.Name = name
 		}
 	case "binding":
 		if value != "state active" {
-			l.Name, l.Expires = "", time.Unix(0, 0)
+			l.Name, l.MAC, l.Expires = "", 0, time.Unix(0, 0)
 		}
 	}
+}
+
+// hardware reads the MAC of a lease; 0 when there is none, as in DHCPv6 leases
+// of dnsmasq and those of other media than Ethernet.
+func hardware(text string) uint64 {
+	mac, err := site.ParseMAC(text)
+	if err != nil {
+		return 0
+	}
+	return mac
 }
 
 // dhcpdTime reads "4 2026/11/12 10:00:00" (UTC, the weekday first), "epoch N"

@@ -21,6 +21,7 @@ const maxLeaseFile = 32 << 20
 type Lease struct {
 	Address netip.Addr
 	Name    string    // as the client said, cleaned; may be empty
+	MAC     uint64    // 0 = not said
 	Expires time.Time // zero = never
 }
 
@@ -117,12 +118,23 @@ func (n *Names) lease(leases []Lease) {
 			continue // The name known so far stays: nobody else has the address.
 		}
 		old := n.leases[l.Address]
-		r := remembered{name: l.Name, until: now.Add(rememberFor), noted: old.noted}
-		if l.Name != "" && (l.Name != old.name || now.Sub(old.noted) >= confirmEvery) {
-			n.note(l.Address, DHCP, l.Name, now)
+		r := remembered{name: l.Name, mac: l.MAC, until: now.Add(rememberFor), noted: old.noted}
+		if l.Name != old.name || l.MAC != old.mac || now.Sub(old.noted) >= confirmEvery {
+			n.noteLease(l, now)
 			r.noted = now
 		}
 		n.leases[l.Address] = r
+	}
+}
+
+// noteLease puts what a lease says on the lists of what to store. The caller
+// holds mu.
+func (n *Names) noteLease(l Lease, now time.Time) {
+	if l.Name != "" {
+		n.note(l.Address, DHCP, l.Name, now)
+	}
+	if l.MAC != 0 && len(n.paired) < cacheLimit {
+		n.paired[pair{l.Address, l.MAC}] = now
 	}
 }
 

@@ -21,27 +21,27 @@ func TestParseLeases(t *testing.T) {
 		want []Lease
 	}{
 		{"dnsmasq.leases", []Lease{
-			{netip.MustParseAddr("192.168.1.20"), "nas", unix(1795428000)},
-			{netip.MustParseAddr("192.168.1.31"), "", unix(1795428100)},
-			{netip.MustParseAddr("192.168.1.2"), "printer", time.Time{}},
-			{netip.MustParseAddr("192.168.1.40"), "", unix(1795428200)}, // its "name" is an address
-			{netip.MustParseAddr("fd00:1::20"), "nas", unix(1795428300)},
+			{netip.MustParseAddr("192.168.1.20"), "nas", 0x3c22fb102030, unix(1795428000)},
+			{netip.MustParseAddr("192.168.1.31"), "", 0xa483e7001122, unix(1795428100)},
+			{netip.MustParseAddr("192.168.1.2"), "printer", 0x001132aabbcc, time.Time{}},
+			{netip.MustParseAddr("192.168.1.40"), "", 0xdeadbeef0001, unix(1795428200)}, // its "name" is an address
+			{netip.MustParseAddr("fd00:1::20"), "nas", 0, unix(1795428300)},
 		}},
 		{"kea-leases4.csv", []Lease{
-			{netip.MustParseAddr("192.168.1.21"), "phone", unix(1795428000)},
-			{netip.MustParseAddr("192.168.1.20"), "nas.home.arpa", unix(1795432000)},
-			{netip.MustParseAddr("192.168.1.22"), "", unix(0)},
-			{netip.MustParseAddr("192.168.1.23"), "", unix(0)},
-			{netip.MustParseAddr("192.168.1.24"), "Ann, Bob", unix(1795428000)},
+			{netip.MustParseAddr("192.168.1.21"), "phone", 0xa483e7001122, unix(1795428000)},
+			{netip.MustParseAddr("192.168.1.20"), "nas.home.arpa", 0x3c22fb102030, unix(1795432000)},
+			{netip.MustParseAddr("192.168.1.22"), "", 0, unix(0)},
+			{netip.MustParseAddr("192.168.1.23"), "", 0, unix(0)},
+			{netip.MustParseAddr("192.168.1.24"), "Ann, Bob", 0xa483e7001125, unix(1795428000)},
 		}},
 		{"kea-leases6.csv", []Lease{
-			{netip.MustParseAddr("2001:db8:1::20"), "nas.home.arpa", unix(1795428000)},
+			{netip.MustParseAddr("2001:db8:1::20"), "nas.home.arpa", 0x3c22fb102030, unix(1795428000)},
 		}},
 		{"dhcpd.leases", []Lease{
-			{netip.MustParseAddr("192.168.1.20"), "nas", time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)},
-			{netip.MustParseAddr("192.168.1.21"), "Bob's phone", time.Time{}},
-			{netip.MustParseAddr("192.168.1.22"), "tv", unix(1795428000)},
-			{netip.MustParseAddr("192.168.1.23"), "gone", unix(0)},
+			{netip.MustParseAddr("192.168.1.20"), "nas", 0, time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)},
+			{netip.MustParseAddr("192.168.1.21"), "Bob's phone", 0, time.Time{}},
+			{netip.MustParseAddr("192.168.1.22"), "tv", 0, unix(1795428000)},
+			{netip.MustParseAddr("192.168.1.23"), "gone", 0, unix(0)},
 		}},
 	}
 	for _, tt := range tests {
@@ -131,6 +131,12 @@ func TestLeaseFileFollowed(t *testing.T) {
 	if diff := cmp.Diff(want, store.saved, cmp.AllowUnexported(sighting{}), equateAddr); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}
+	paired := map[pair]time.Time{
+		{nas, 0xaabbccddeeff}: now, {nas, 0xaabbccddee00}: now, {nas, 0xaabbccddee02}: now, {phone, 0xaabbccddee01}: now,
+	}
+	if diff := cmp.Diff(paired, store.paired, cmp.AllowUnexported(pair{}), equateAddr); diff != "" {
+		t.Errorf("stored MACs (-want +got):\n%s", diff)
+	}
 }
 
 // Kea keeps the older leases in a second file while and after it cleans up.
@@ -151,8 +157,8 @@ func TestKeaParts(t *testing.T) {
 	}
 	at := time.Unix(1795428000, 0)
 	want := []Lease{
-		{netip.MustParseAddr("192.168.1.21"), "tv", at},
-		{netip.MustParseAddr("192.168.1.20"), "nas", at},
+		{netip.MustParseAddr("192.168.1.21"), "tv", 0, at},
+		{netip.MustParseAddr("192.168.1.20"), "nas", 0, at},
 	}
 	if diff := cmp.Diff(want, got, equateAddr); diff != "" {
 		t.Errorf("leases (-want +got):\n%s", diff)

@@ -75,6 +75,8 @@ type Names struct {
 	leases  map[netip.Addr]remembered
 	dns     map[netip.Addr]*lookup
 	pending map[sighting]time.Time // names learnt and not yet stored
+	paired  map[pair]time.Time     // MACs of leases, not yet stored
+	roster  roster
 }
 
 // New returns Names that keep what they learn in the table host_names of conn.
@@ -94,6 +96,7 @@ func newNames(cfg Config, s store, resolver Resolver, now func() time.Time, log 
 		leases:  map[netip.Addr]remembered{},
 		dns:     map[netip.Addr]*lookup{},
 		pending: map[sighting]time.Time{},
+		paired:  map[pair]time.Time{},
 	}
 }
 

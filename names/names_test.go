@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flattraffic/flattraffic/site"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -20,6 +22,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 type memory struct {
 	mu     sync.Mutex
 	saved  map[sighting]time.Time
+	paired map[pair]time.Time
 	owned  map[netip.Addr]string
 	recall map[sighting]time.Time
 	locals []netip.Addr
@@ -27,7 +30,7 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{saved: map[sighting]time.Time{}, owned: map[netip.Addr]string{}}
+	return &memory{saved: map[sighting]time.Time{}, paired: map[pair]time.Time{}, owned: map[netip.Addr]string{}}
 }
 
 var errDown = errors.New("connection refused")
@@ -72,6 +75,20 @@ func (m *memory) rename(_ context.Context, addr netip.Addr, name string, _ time.
 	defer m.mu.Unlock()
 	m.owned[addr] = name
 	return m.failure()
+}
+
+func (m *memory) devices(context.Context) ([]site.Device, error) { return nil, m.failure() }
+
+func (m *memory) macs(context.Context) ([]sightingOfMAC, error) { return nil, m.failure() }
+
+func (m *memory) saveMACs(_ context.Context, paired map[pair]time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return errDown
+	}
+	maps.Copy(m.paired, paired)
+	return nil
 }
 
 func (m *memory) of(context.Context, netip.Addr) ([]Seen, error) { return nil, m.failure() }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/site"
 )
 
 // Seen is a name an address had, with the span it is known to have had it.
@@ -33,6 +35,11 @@ type store interface {
 	own(ctx context.Context) (map[netip.Addr]string, error)
 	// hosts returns local hosts seen in the last two days, busiest first.
 	hosts(ctx context.Context) ([]netip.Addr, error)
+	// devices returns what the user has said about machines.
+	devices(ctx context.Context) ([]site.Device, error)
+	// macs returns which address was seen with which MAC.
+	macs(ctx context.Context) ([]sightingOfMAC, error)
+	saveMACs(ctx context.Context, paired map[pair]time.Time) error
 	save(ctx context.Context, seen map[sighting]time.Time) error
 	rename(ctx context.Context, addr netip.Addr, name string, at time.Time) error
 	of(ctx context.Context, addr netip.Addr) ([]Seen, error)
@@ -47,6 +54,12 @@ var ownSQL string
 
 //go:embed sql/hosts.sql
 var hostsSQL string
+
+//go:embed sql/macs.sql
+var macsSQL string
+
+//go:embed sql/save_macs.sql
+var saveMACsSQL string
 
 //go:embed sql/save.sql
 var saveSQL string
@@ -108,22 +121,58 @@ func (t *table) hosts(ctx context.Context) ([]netip.Addr, error) {
 	return out, err
 }
 
-func (t *table) save(ctx context.Context, seen map[sighting]time.Time) error {
+func (t *table) devices(ctx context.Context) ([]site.Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	batch, err := t.conn.PrepareBatch(ctx, saveSQL)
+	return site.LoadDevices(ctx, t.conn)
+}
+
+func (t *table) macs(ctx context.Context) ([]sightingOfMAC, error) {
+	var out []sightingOfMAC
+	err := t.each(ctx, macsSQL, nil, func(rows driver.Rows) error {
+		var s sightingOfMAC
+		var first, last uint32
+		if err := rows.Scan(&s.addr, &s.mac, &s.leased, &s.exporter, &first, &last); err != nil {
+			return err
+		}
+		s.addr, s.first, s.last = s.addr.Unmap(), int64(first), int64(last)
+		out = append(out, s)
+		return nil
+	})
+	return out, err
+}
+
+func (t *table) saveMACs(ctx context.Context, paired map[pair]time.Time) error {
+	var rows [][]any
+	for p, at := range paired {
+		rows = append(rows, []any{mapped(p.addr), p.mac, uint8(1), at.UTC(), at.UTC()})
+	}
+	return t.insert(ctx, "addresses", saveMACsSQL, rows)
+}
+
+func (t *table) save(ctx context.Context, seen map[sighting]time.Time) error {
+	var rows [][]any
+	for s, at := range seen {
+		rows = append(rows, []any{mapped(s.addr), s.source, s.name, at.UTC(), at.UTC()})
+	}
+	return t.insert(ctx, "host_names", saveSQL, rows)
+}
+
+func (t *table) insert(ctx context.Context, into, statement string, rows [][]any) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	batch, err := t.conn.PrepareBatch(ctx, statement)
 	if err != nil {
-		return fmt.Errorf("prepare host_names: %w", err)
+		return fmt.Errorf("prepare %s: %w", into, err)
 	}
 	defer batch.Close()
-	for s, at := range seen {
-		at = at.UTC()
-		if err := batch.Append(mapped(s.addr), s.source, s.name, at, at); err != nil {
-			return fmt.Errorf("append to host_names: %w", err)
+	for _, row := range rows {
+		if err := batch.Append(row...); err != nil {
+			return fmt.Errorf("append to %s: %w", into, err)
 		}
 	}
 	if err := batch.Send(); err != nil {
-		return fmt.Errorf("insert into host_names: %w", err)
+		return fmt.Errorf("insert into %s: %w", into, err)
 	}
 	return nil
 }

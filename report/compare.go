@@ -220,6 +220,8 @@ func (r Row) key(first billing.Date) string {
 		return r.Network
 	case r.Protocol != "":
 		return fmt.Sprintf("%s/%d", r.Protocol, r.Service)
+	case r.Device != "":
+		return r.Device
 	case r.Host.IsValid():
 		return r.Host.String()
 	}

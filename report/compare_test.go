@@ -166,10 +166,10 @@ func TestComparedFiles(t *testing.T) {
 	if err := WriteCSV(&b, result); err != nil {
 		t.Fatal(err)
 	}
-	want := `host,name,received,sent,internal,unmatched,packets,flows,before_received,before_sent,before_internal,before_unmatched,before_packets,before_flows
-192.168.1.20,'=nas,180000000000,0,0,0,9,9,90000000000,0,0,0,9,9
-192.168.1.40,,9000000000,0,0,0,9,9,0,0,0,0,0,0
-192.168.1.30,,0,0,0,0,0,0,9000000000,0,0,0,9,9
+	want := `host,name,received,sent,internal,unmatched,packets,flows,before_received,before_sent,before_internal,before_unmatched,before_packets,before_flows,addresses,device,owner
+192.168.1.20,'=nas,180000000000,0,0,0,9,9,90000000000,0,0,0,9,9,192.168.1.20,,
+192.168.1.40,,9000000000,0,0,0,9,9,0,0,0,0,0,0,192.168.1.40,,
+192.168.1.30,,0,0,0,0,0,0,9000000000,0,0,0,9,9,192.168.1.30,,
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("CSV (-want +got):\n%s", diff)

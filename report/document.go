@@ -13,6 +13,9 @@ type (
 		Period       jsonPeriod       `json:"period"`
 		Host         string           `json:"host,omitempty"`
 		Name         *string          `json:"name,omitempty"`
+		Addresses    []netip.Addr     `json:"addresses,omitempty"`
+		Device       string           `json:"device,omitempty"`
+		Owner        string           `json:"owner,omitempty"`
 		Rows         []any            `json:"rows"`
 		Total        Counters         `json:"total"`
 		Completeness jsonCompleteness `json:"completeness"`
@@ -47,9 +50,14 @@ type (
 		Gap     bool `json:"gap,omitempty"`
 		Partial bool `json:"partial,omitempty"`
 	}
+	// jsonHost is a device by the first of its addresses: of IPv4 where it has
+	// one, of those the busiest.
 	jsonHost struct {
-		Host string `json:"host"`
-		Name string `json:"name"`
+		Host      string       `json:"host"`
+		Name      string       `json:"name"`
+		Addresses []netip.Addr `json:"addresses"`
+		Device    string       `json:"device,omitempty"`
+		Owner     string       `json:"owner,omitempty"`
 		Counters
 	}
 	jsonProtocol struct {
@@ -153,6 +161,10 @@ func document(r *Result) jsonResult {
 
 func (d *jsonResult) detail(host netip.Addr, h *HostResult) {
 	d.Host, d.Name = host.String(), &h.Name
+	d.Device, d.Owner = h.Device.ID, h.Device.Owner
+	for _, a := range h.Addresses {
+		d.Addresses = append(d.Addresses, a.Host)
+	}
 	d.Protocols = jsonRows(Protocols, h.Protocols)
 	d.Previous = &h.Previous
 	for _, p := range h.Peers {
@@ -191,7 +203,7 @@ func jsonRow(kind Kind, row Row) any {
 	switch kind {
 	case Hosts:
 		if row.Host.IsValid() {
-			return jsonHost{row.Host.String(), row.Name, row.Counters}
+			return jsonHost{row.Host.String(), row.Name, append([]netip.Addr{}, row.Addresses...), row.Device, row.Owner, row.Counters}
 		}
 		return jsonOthers{row.Name, row.Counters}
 	case Protocols:

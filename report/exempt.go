@@ -207,34 +207,43 @@ func (q *question) driver(ctx context.Context) (*Driver, error) {
 	zone := q.span.Start.Location()
 	from := maxTime(q.today().AddDays(1-driverDays).Start(zone), q.span.Start)
 	w := newWindow(from, q.today().AddDays(1).Start(zone))
+	rows, err := q.countedByHost(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	var most Driver
+	var all uint64
+	for _, row := range rows {
+		used := q.span.Plan.Used(row.Received, row.Sent)
+		all += used
+		if used > most.Used || used == most.Used && row.Host.Less(most.Host) {
+			most = Driver{Host: row.Host, Name: row.Name, Used: used}
+		}
+	}
+	if most.Used == 0 {
+		return nil, nil
+	}
+	most.Share = float64(most.Used) / float64(all)
+	most.Days = w.first.DaysUntil(w.next)
+	return &most, nil
+}
+
+// countedByHost is what of the usage of each host counts toward the cap.
+func (q *question) countedByHost(ctx context.Context, w window) ([]Row, error) {
 	p := q.span.Plan
 	s := q.fromQuarters(w)
 	if p.Free.IsZero() {
 		s = q.from(w, dims{host: true})
 	}
-	s = q.exempting(s, p)
-	var most Driver
-	var all uint64
-	err := q.each(ctx, "the host that drives usage", driversSQL, s, nil, func(rows driver.Rows) error {
-		var one Driver
-		var received, sent uint64
-		if err := rows.Scan(&one.Host, &received, &sent); err != nil {
+	var rows []Row
+	err := q.each(ctx, "what counts of each host", driversSQL, q.exempting(s, p), nil, func(r driver.Rows) error {
+		var row Row
+		if err := r.Scan(&row.Host, &row.Received, &row.Sent); err != nil {
 			return err
 		}
-		one.Used = p.Used(received, sent)
-		all += one.Used
-		if one.Used > most.Used || one.Used == most.Used && one.Host.Less(most.Host) {
-			most = one
-		}
+		row.Host = row.Host.Unmap()
+		rows = append(rows, row)
 		return nil
 	})
-	if err != nil || most.Used == 0 {
-		return nil, err
-	}
-	row := Row{Host: most.Host}
-	q.nameHost(&row)
-	most.Host, most.Name = row.Host, row.Name
-	most.Share = float64(most.Used) / float64(all)
-	most.Days = w.first.DaysUntil(w.next)
-	return &most, nil
+	return q.byDevice(rows), err
 }

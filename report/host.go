@@ -56,11 +56,33 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	row := Row{Host: q.req.Filter.Host}
-	q.nameHost(&row)
-	detail.Name, detail.NameFrom = row.Name, row.NameFrom
+	if err := q.whoIs(ctx, &detail); err != nil {
+		return nil, err
+	}
 	result.Detail = &detail
 	return result, nil
+}
+
+// whoIs names the host and says which addresses it has.
+func (q *question) whoIs(ctx context.Context, detail *HostResult) error {
+	rows, err := q.addresses(ctx, dims{host: true})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(rows, func(a, b Row) int {
+		return cmp.Or(familyFirst(a.Host, b.Host), byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host))
+	})
+	row := Row{Host: q.req.Filter.Host}
+	for _, r := range rows {
+		row.Addresses = append(row.Addresses, r.Host)
+	}
+	if len(rows) == 0 {
+		row.Addresses = q.only
+	}
+	q.nameRow(&row)
+	detail.Name, detail.NameFrom, detail.Addresses = row.Name, row.NameFrom, rows
+	detail.Device, _ = q.roster.device(row.Host)
+	return nil
 }
 
 // peers lists the far ends of the host by usage, those beyond the limit as one.
@@ -106,7 +128,7 @@ func (q *question) peers(ctx context.Context) ([]Peer, error) {
 // namesOfHost lists the names the host had, latest first.
 func (q *question) namesOfHost(ctx context.Context) ([]Name, error) {
 	var names []Name
-	s := source{params: map[string]string{"host": addressText(q.req.Filter.Host)}}
+	s := source{params: map[string]string{"hosts": addressArray(q.only)}}
 	err := q.each(ctx, "names", namesSQL, s, nil, func(r driver.Rows) error {
 		var n Name
 		if err := r.Scan(&n.Name, &n.Source, &n.FirstSeen, &n.LastSeen); err != nil {

@@ -17,7 +17,8 @@ const seriesLimit = 400
 // unmatchedName is what people see instead of the host ::.
 const unmatchedName = "Unmatched"
 
-// hostsReport has a row for every host, by usage.
+// hostsReport has a row for every host, by usage. The addresses of one device
+// are one host.
 func (q *question) hostsReport(ctx context.Context) (*Result, error) {
 	rows, err := q.hosts(ctx, dims{host: true})
 	if err != nil {
@@ -35,6 +36,17 @@ func (q *question) hostsReport(ctx context.Context) (*Result, error) {
 }
 
 func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
+	rows, err := q.addresses(ctx, need)
+	if err != nil {
+		return nil, err
+	}
+	rows = q.byDevice(rows)
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host)) })
+	return rows, nil
+}
+
+// addresses has a row for every address of a host, without names.
+func (q *question) addresses(ctx context.Context, need dims) ([]Row, error) {
 	w := q.window()
 	days := 0
 	if begun := w.days(q.at); len(begun) > 0 {
@@ -53,6 +65,7 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 		if err := r.Scan(append(fields, &last, &keys, &usage)...); err != nil {
 			return err
 		}
+		row.Host = row.Host.Unmap()
 		at, known := place[row.Host]
 		if !known {
 			at = len(rows)
@@ -79,10 +92,6 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 			return nil, err
 		}
 	}
-	for i := range rows {
-		q.nameHost(&rows[i])
-	}
-	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host)) })
 	return rows, nil
 }
 
@@ -90,16 +99,6 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 // that is no usage.
 func byUsage(a, b Counters) int {
 	return cmp.Or(cmp.Compare(b.Usage(), a.Usage()), cmp.Compare(b.Internal+b.Unmatched, a.Internal+a.Unmatched))
-}
-
-// nameHost unmaps the row's host and names it.
-func (q *question) nameHost(row *Row) {
-	row.Host = row.Host.Unmap()
-	if row.Host == netip.IPv6Unspecified() {
-		row.Name = unmatchedName
-		return
-	}
-	row.Name, row.NameFrom = q.names.Name(row.Host)
 }
 
 // addLastSeen makes LastSeen precise for hosts seen in the last two days of
@@ -123,8 +122,14 @@ func (q *question) addLastSeen(ctx context.Context, rows []Row) error {
 		return nil
 	})
 	for i := range rows {
-		if at, ok := seen[rows[i].Host]; ok {
-			rows[i].LastSeen = at
+		var last time.Time
+		for _, a := range rows[i].Addresses {
+			if at := seen[a]; last.Before(at) {
+				last = at
+			}
+		}
+		if !last.IsZero() {
+			rows[i].LastSeen = last
 		}
 	}
 	return err
@@ -157,7 +162,9 @@ func (q *question) markNew(ctx context.Context, rows []Row) error {
 		return err
 	}
 	for i := range rows {
-		rows[i].New = !known[rows[i].Host]
+		d, _ := q.roster.device(rows[i].Host)
+		before := func(a netip.Addr) bool { return known[a] }
+		rows[i].New = !slices.ContainsFunc(rows[i].Addresses, before) && !slices.ContainsFunc(d.Addresses, before)
 	}
 	return err
 }

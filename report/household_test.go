@@ -256,6 +256,11 @@ func settingsOf(plans ...billing.Plan) *site.Settings {
 // nameMap is Names for tests.
 type nameMap map[netip.Addr]string
 
+// Devices knows no MAC: the devices are those of the settings.
+func (nameMap) Devices(_ context.Context, stored []site.Device, _, _ time.Time) ([]site.Device, error) {
+	return stored, nil
+}
+
 func (m nameMap) Name(a netip.Addr) (name, source string) {
 	if m[a] == "" {
 		return "", ""

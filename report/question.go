@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/flattraffic/flattraffic/billing"
@@ -25,6 +26,8 @@ type question struct {
 	dayZone  string       // zone of the daily tables, empty when they cannot be used
 	notes    []string     // on how the request was read
 	past     bool         // it is the time another question is compared with
+	roster   roster       // whose the addresses are
+	only     []netip.Addr // of the host filter: all addresses of the device; empty = all hosts
 }
 
 // ask makes a request definite.
@@ -37,7 +40,7 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 	if err := q.findLine(); err != nil {
 		return nil, err
 	}
-	if req.Kind == Host && !req.Filter.Host.IsValid() {
+	if req.Kind == Host && !req.Filter.Host.IsValid() && req.Filter.HostName == "" {
 		return nil, requestErrorf("host", "it is missing; name the address of a host, for example 192.168.1.20")
 	}
 	if q.services, err = q.req.Filter.Protocol.resolve(r.services); err != nil {
@@ -47,8 +50,13 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 	if q.span, err = q.resolveSpan(); err != nil {
 		return nil, err
 	}
-	q.dayZone, err = r.zoneOfDays(ctx)
-	return q, err
+	if q.dayZone, err = r.zoneOfDays(ctx); err != nil {
+		return nil, err
+	}
+	if err := q.loadDevices(ctx); err != nil {
+		return nil, err
+	}
+	return q, q.selectHosts(ctx)
 }
 
 // zoneOfDays is the zone of the days of the daily tables; empty when they do
@@ -139,7 +147,7 @@ func (q *question) window() window { return newWindow(q.span.Start, q.span.End) 
 // filtered reports whether the request asks for a part of the traffic.
 func (q *question) filtered() bool {
 	f := q.req.Filter
-	return f.Host.IsValid() || f.Network.IsValid() || f.Group != "" || f.Protocol.Set
+	return f.Host.IsValid() || f.HostName != "" || f.Person != "" || f.Network.IsValid() || f.Group != "" || f.Protocol.Set
 }
 
 // today is the present day in the zone of the span.

@@ -19,6 +19,10 @@ const timeout = 30 * time.Second
 // is own, dhcp or dns, both are empty when there is no name.
 type Names interface {
 	Name(addr netip.Addr) (name, source string)
+	// Devices lists the machines of the household with their addresses in the
+	// span [from, to): those of stored, which the user has said something
+	// about, and those told by the MAC of their addresses alone.
+	Devices(ctx context.Context, stored []site.Device, from, to time.Time) ([]site.Device, error)
 }
 
 // Reports answers requests. It is safe for concurrent use.

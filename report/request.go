@@ -6,14 +6,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/flow"
 )
 
 // Parse reads a request from the query of a URL or from flags of the same
-// names: period, from, to, host, protocol, network, line, compare. Others are
-// not looked at. The error is a *RequestError. Names of protocols are resolved by
+// names: period, from, to, host, person, protocol, network, line, compare.
+// Others are not looked at. The error is a *RequestError. Names of protocols are resolved by
 // Run, which knows them.
 func Parse(kind Kind, values url.Values) (Request, error) {
 	req := Request{Kind: kind}
@@ -25,7 +27,7 @@ func Parse(kind Kind, values url.Values) (Request, error) {
 	if text := strings.ToLower(strings.TrimSpace(values.Get("protocol"))); text != "" {
 		req.Filter.Protocol = ProtocolFilter{Set: true, Text: text}
 	}
-	req.Filter.Line = values.Get("line")
+	req.Filter.Line, req.Filter.Person = values.Get("line"), strings.TrimSpace(values.Get("person"))
 	var err error
 	if req.Compare, err = parseCompare(values.Get("compare")); err != nil {
 		return Request{}, err
@@ -95,6 +97,9 @@ func checkYear(param string, year int) error {
 	return nil
 }
 
+// maxHostName is more than any name of a host has, in bytes.
+const maxHostName = 400
+
 func parseHost(values url.Values, req *Request) error {
 	text := strings.TrimSpace(values.Get("host"))
 	if text == "" {
@@ -105,10 +110,14 @@ func parseHost(values url.Values, req *Request) error {
 		return nil
 	}
 	host, err := netip.ParseAddr(text)
-	if err != nil || host.Zone() != "" {
-		return requestErrorf("host", "%q is not an address; write it like 192.168.1.20 or fd00::20", text)
+	switch {
+	case err != nil && len(text) <= maxHostName && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl):
+		req.Filter.HostName = text
+	case err != nil || host.Zone() != "":
+		return requestErrorf("host", "%q is neither an address nor a name; write it like 192.168.1.20, fd00::20 or nas.lan", text)
+	default:
+		req.Filter.Host = host.Unmap()
 	}
-	req.Filter.Host = host.Unmap()
 	return nil
 }
 
@@ -153,9 +162,14 @@ func (r Request) Query() url.Values {
 	}
 	set("from", boundText(p.From, p.FromDate))
 	set("to", boundText(p.To, p.ToDate))
-	if f := r.Filter; f.Host.IsValid() && r.Kind != Host {
+	switch f := r.Filter; {
+	case r.Kind == Host:
+	case f.HostName != "":
+		set("host", f.HostName)
+	case f.Host.IsValid():
 		set("host", f.Host.String())
 	}
+	set("person", r.Filter.Person)
 	set("protocol", r.Filter.Protocol.Text)
 	if r.Filter.Network.IsValid() {
 		set("network", r.Filter.Network.String())

@@ -104,7 +104,7 @@ type source struct {
 // of the request and the exporters of the line apply.
 func (q *question) from(w window, need dims) source {
 	f := q.req.Filter
-	need.host = need.host || f.Host.IsValid() || f.Network.IsValid() || f.Group != ""
+	need.host = need.host || f.Host.IsValid() || f.Person != "" || f.Network.IsValid() || f.Group != ""
 	need.protocol = need.protocol || f.Protocol.Set
 	s := q.quarters(w)
 	if w.whole && w.start.Location().String() == q.dayZone {
@@ -142,10 +142,7 @@ func (s *source) and(condition string) { s.where = append(s.where, condition) }
 func (q *question) filter(s *source) {
 	q.onLine(s, "has({exporters:Array(IPv6)}, u.exporter)", "NOT has({exporters:Array(IPv6)}, u.exporter)")
 	f := q.req.Filter
-	if f.Host.IsValid() {
-		s.and("u.host = {host:IPv6}")
-		s.params["host"] = addressText(f.Host)
-	}
+	q.narrow(s)
 	if f.Network.IsValid() {
 		q.filterNetwork(s, f.Network)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/site"
 )
 
 // Kind is one of the reports.
@@ -47,7 +48,9 @@ type Period struct {
 
 // Filter narrows a report. Zero fields do not filter.
 type Filter struct {
-	Host     netip.Addr // :: = unmatched traffic
+	Host     netip.Addr // with all addresses of its device; :: = unmatched traffic
+	HostName string     // instead of Host: a name, or the id or MAC of a device; Run sets Host
+	Person   string     // hosts of this person, by id; also Nobody, or unmatched
 	Protocol ProtocolFilter
 	Network  netip.Prefix // hosts inside this range, whichever network they are booked on
 	Group    Group        // instead of Network: the rows of the networks report that are no range
@@ -97,16 +100,19 @@ type Span struct {
 }
 
 // Row is one line of a report. Which key fields are set depends on the kind:
-// days Date; hosts Host and Name; protocols Protocol, Service, Name, Title and
+// days Date; hosts Host, Name and what follows it; protocols Protocol, Service, Name, Title and
 // Category; networks Network and Name; history Start, End and Cap.
 type Row struct {
-	Date     billing.Date
-	Host     netip.Addr // :: = Unmatched
-	Name     string
-	NameFrom string    // own, dhcp, dns; empty = no name
-	LastSeen time.Time // in the span; to the quarter hour in its last two days, before that the start of the day
-	New      bool      // a host that was not seen in the 400 days before the span
-	Days     []uint64  // usage a day of the span up to today, for a sparkline (hosts); nil for spans over 400 days
+	Date      billing.Date
+	Host      netip.Addr // stands for its device; :: = Unmatched
+	Name      string
+	NameFrom  string       // own, dhcp, dns; empty = no name
+	Device    string       // id of the device, empty = an address by itself
+	Addresses []netip.Addr // all of the device with traffic in the span; the first is Host
+	Owner     string       // id of the person, empty = nobody
+	LastSeen  time.Time    // in the span; to the quarter hour in its last two days, before that the start of the day
+	New       bool         // a host that was not seen in the 400 days before the span
+	Days      []uint64     // usage a day of the span up to today, for a sparkline (hosts); nil for spans over 400 days
 
 	Protocol       string // tcp
 	ProtocolNumber uint8
@@ -199,8 +205,10 @@ func (d Driver) Label() string {
 
 // HostResult is the page of one host.
 type HostResult struct {
-	Name      string // what it is called now; empty = no name
-	NameFrom  string // own, dhcp, dns
+	Name      string      // what it is called now; empty = no name
+	NameFrom  string      // own, dhcp, dns
+	Device    site.Device // with all its addresses; without id when the host is an address by itself
+	Addresses []Row       // the traffic of each address: Host, LastSeen to the day
 	Days      []Row
 	Protocols []Row
 	Peers     []Peer

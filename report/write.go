@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,48 +24,53 @@ func WriteJSON(w io.Writer, r *Result) error {
 	return encoder.Encode(document(r))
 }
 
-// WriteCSV writes the rows, keys first and counters in bytes, packets and
-// flows after them, without a row for the total so that sums stay right. A
-// compared report has the counters of then beside those of now.
+// WriteCSV writes the rows: keys first, counters in bytes, packets and flows
+// after them, and then what a terminal has no room for. There is no row for the
+// total, so that sums stay right. A compared report has the counters of then
+// beside those of now.
 func WriteCSV(w io.Writer, r *Result) error {
 	out := csv.NewWriter(w)
-	columns := columnsOf(r.Request.Kind)
-	var header []string
-	for _, c := range columns {
-		header = append(header, c.name)
+	columns, wide := columnsOf(r.Request.Kind)
+	line := func(cell func(column) string, counters ...string) error {
+		var cells []string
+		for _, c := range columns {
+			cells = append(cells, cell(c))
+		}
+		cells = append(cells, counters...)
+		for _, c := range wide {
+			cells = append(cells, cell(c))
+		}
+		return out.Write(cells)
 	}
-	header = append(header, counterNames...)
+	header := slices.Clone(counterNames)
 	before := r.Counterparts()
 	if before != nil {
 		for _, name := range counterNames {
 			header = append(header, "before_"+name)
 		}
 	}
-	if err := out.Write(header); err != nil {
+	if err := line(func(c column) string { return c.name }, header...); err != nil {
 		return err
 	}
-	line := func(row Row, counters ...Counters) error {
+	row := func(row Row, counters ...Counters) error {
 		var cells []string
-		for _, c := range columns {
-			cells = append(cells, c.csv(row))
-		}
 		for _, c := range counters {
 			cells = append(cells, counterCells(c)...)
 		}
-		return out.Write(cells)
+		return line(func(c column) string { return c.csv(row) }, cells...)
 	}
-	for _, row := range r.Rows {
-		counters := []Counters{row.Counters}
+	for _, now := range r.Rows {
+		counters := []Counters{now.Counters}
 		if before != nil {
-			counters = append(counters, before.Of(row))
+			counters = append(counters, before.Of(now))
 		}
-		if err := line(row, counters...); err != nil {
+		if err := row(now, counters...); err != nil {
 			return err
 		}
 	}
 	if before != nil {
-		for _, row := range before.gone(r.Rows) {
-			if err := line(row, Counters{}, row.Counters); err != nil {
+		for _, gone := range before.gone(r.Rows) {
+			if err := row(gone, Counters{}, gone.Counters); err != nil {
 				return err
 			}
 		}
@@ -101,29 +107,43 @@ func (c column) csv(row Row) string {
 	return value
 }
 
-// columnsOf are the keys of the rows of a kind.
-func columnsOf(kind Kind) []column {
-	name := column{"name", func(r Row) string { return r.Name }, true}
+// columnsOf are the keys of the rows of a kind, and what else a row says where
+// there is room for it.
+func columnsOf(kind Kind) (keys, wide []column) {
+	name := column{name: "name", value: func(r Row) string { return r.Name }, free: true}
 	switch kind {
 	case Hosts:
-		return []column{{"host", func(r Row) string { return r.Host.String() }, false}, name}
+		return []column{{name: "host", value: func(r Row) string { return r.Host.String() }}, name}, []column{
+			{name: "addresses", value: addressesText},
+			{name: "device", value: func(r Row) string { return r.Device }, free: true},
+			{name: "owner", value: func(r Row) string { return r.Owner }, free: true},
+		}
 	case Protocols:
 		return []column{
-			{"protocol", func(r Row) string { return r.Protocol }, false},
-			{"service", func(r Row) string { return strconv.Itoa(int(r.Service)) }, false},
+			{name: "protocol", value: func(r Row) string { return r.Protocol }},
+			{name: "service", value: func(r Row) string { return strconv.Itoa(int(r.Service)) }},
 			name,
-		}
+		}, nil
 	case Networks:
-		return []column{{"network", func(r Row) string { return r.Network }, false}, name}
+		return []column{{name: "network", value: func(r Row) string { return r.Network }}, name}, nil
 	case History:
 		return []column{
-			{"start", func(r Row) string { return r.Start.Format(time.RFC3339) }, false},
-			{"end", func(r Row) string { return r.End.Format(time.RFC3339) }, false},
-			{"cap", func(r Row) string { return strconv.FormatUint(r.Cap, 10) }, false},
-		}
+			{name: "start", value: func(r Row) string { return r.Start.Format(time.RFC3339) }},
+			{name: "end", value: func(r Row) string { return r.End.Format(time.RFC3339) }},
+			{name: "cap", value: func(r Row) string { return strconv.FormatUint(r.Cap, 10) }},
+		}, nil
 	case Overview, Days, Host:
 	}
-	return []column{{"date", func(r Row) string { return r.Date.String() }, false}}
+	return []column{{name: "date", value: func(r Row) string { return r.Date.String() }}}, nil
+}
+
+// addressesText lists the addresses of a row in one cell.
+func addressesText(r Row) string {
+	var texts []string
+	for _, a := range r.Addresses {
+		texts = append(texts, a.String())
+	}
+	return strings.Join(texts, " ")
 }
 
 // WriteTable writes the result for a terminal, sizes in the units of the plan.
@@ -135,7 +155,7 @@ func WriteTable(w io.Writer, r *Result) error {
 	out := table.NewWriter()
 	out.SetStyle(table.StyleLight)
 	out.Style().Format.Header, out.Style().Format.Footer = text.FormatDefault, text.FormatDefault
-	columns := columnsOf(r.Request.Kind)
+	columns, _ := columnsOf(r.Request.Kind)
 	var header, footer table.Row
 	var configs []table.ColumnConfig
 	for i, c := range columns {

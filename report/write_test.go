@@ -24,8 +24,8 @@ func sample(t *testing.T, kind Kind) *Result {
 	rows := map[Kind][]Row{
 		Days: {{Date: date(2026, 11, 12), Counters: c}, {Date: date(2026, 11, 13), Gap: true}},
 		Hosts: {
-			{Host: addr("192.168.1.20"), Name: `=HYPERLINK("http://x","nas")`, Counters: c},
-			{Host: netip.IPv6Unspecified(), Name: "Unmatched", Counters: Counters{Unmatched: 9, Packets: 1, Flows: 1}},
+			{Host: addr("192.168.1.20"), Name: `=HYPERLINK("http://x","nas")`, Addresses: []netip.Addr{addr("192.168.1.20"), addr("fd00::20")}, Device: "d1", Owner: "=anna", Counters: c},
+			{Host: netip.IPv6Unspecified(), Addresses: []netip.Addr{netip.IPv6Unspecified()}, Name: "Unmatched", Counters: Counters{Unmatched: 9, Packets: 1, Flows: 1}},
 		},
 		Protocols: {{Protocol: "tcp", ProtocolNumber: 6, Service: 443, Name: "https", Title: "HTTPS", Counters: c}},
 		Networks:  {{Network: "192.168.0.0/16", Name: "+LAN", Metered: true, Counters: c}, {Network: "elsewhere", Name: "Elsewhere"}},
@@ -48,6 +48,9 @@ func TestWriteJSON(t *testing.T) {
 		want string
 	}{
 		{Days, head + `{"date":"2026-11-12",` + counts + `},{"date":"2026-11-13",` + zeros + `,"gap":true}` + tail},
+		{Hosts, head + `{"host":"192.168.1.20","name":"=HYPERLINK(\"http://x\",\"nas\")","addresses":["192.168.1.20","fd00::20"],"device":"d1","owner":"=anna",` + counts + `},` +
+			`{"host":"::","name":"Unmatched","addresses":["::"],"received":0,"sent":0,"internal":0,"unmatched":9,"packets":1,"flows":1}` +
+			strings.Replace(tail, `"unmatched":0,"packets":7,"flows":2`, `"unmatched":9,"packets":8,"flows":3`, 1)},
 		{Protocols, head + `{"protocol":"tcp","service":443,"name":"https",` + counts + `}` + tail},
 		{Networks, head + `{"network":"192.168.0.0/16","name":"+LAN",` + counts + `},{"network":"elsewhere","name":"Elsewhere",` + zeros + `}` + tail},
 		{History, head + `{"start":"2026-11-12T00:00:00+13:00","end":"2026-12-12T00:00:00+13:00","cap":500,"used":168,"free":0,` + counts + `}` + tail},
@@ -118,7 +121,7 @@ func TestWriteCSV(t *testing.T) {
 		want string
 	}{
 		{Days, "date" + counts + "2026-11-12,123,45,6,0,7,2\n2026-11-13,0,0,0,0,0,0\n"},
-		{Hosts, "host,name" + counts + "192.168.1.20,\"'=HYPERLINK(\"\"http://x\"\",\"\"nas\"\")\",123,45,6,0,7,2\n::,Unmatched,0,0,0,9,1,1\n"},
+		{Hosts, "host,name" + strings.TrimSuffix(counts, "\n") + ",addresses,device,owner\n192.168.1.20,\"'=HYPERLINK(\"\"http://x\"\",\"\"nas\"\")\",123,45,6,0,7,2,192.168.1.20 fd00::20,d1,'=anna\n::,Unmatched,0,0,0,9,1,1,::,,\n"},
 		{Protocols, "protocol,service,name" + counts + "tcp,443,https,123,45,6,0,7,2\n"},
 		{Networks, "network,name" + counts + "192.168.0.0/16,'+LAN,123,45,6,0,7,2\nelsewhere,Elsewhere,0,0,0,0,0,0\n"},
 		{History, "start,end,cap" + counts + "2026-11-12T00:00:00+13:00,2026-12-12T00:00:00+13:00,500,123,45,6,0,7,2\n"},

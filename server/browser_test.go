@@ -192,3 +192,7 @@ func newReports(conn driver.Conn, store *site.Store, services *flow.Services) *r
 type nameless struct{}
 
 func (nameless) Name(netip.Addr) (name, source string) { return "", "" }
+
+func (nameless) Devices(_ context.Context, stored []site.Device, _, _ time.Time) ([]site.Device, error) {
+	return stored, nil
+}

@@ -79,7 +79,7 @@ func (p reportPages) hostAddress(r *http.Request) (netip.Addr, error) {
 		return netip.Addr{}, err
 	}
 	for _, row := range res.Rows {
-		if row.Host.IsValid() && strings.EqualFold(row.Name, text) {
+		if row.Host.IsValid() && (strings.EqualFold(row.Name, text) || row.Device != "" && strings.EqualFold(row.Device, text)) {
 			return row.Host, nil
 		}
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -121,7 +122,8 @@ func sumRows(rows []report.Row) report.Counters {
 // isLike reports whether a host is what someone looks for, by name or address.
 func isLike(r report.Row, query string) bool {
 	query = strings.ToLower(query)
-	return strings.Contains(strings.ToLower(r.Name), query) || strings.Contains(r.Host.String(), query)
+	return strings.Contains(strings.ToLower(r.Name), query) || strings.Contains(r.Host.String(), query) ||
+		slices.ContainsFunc(r.Addresses, func(a netip.Addr) bool { return strings.Contains(a.String(), query) })
 }
 
 // order is how a table is sorted: by a column, biggest first, names from A.

@@ -48,7 +48,7 @@ type state struct {
 
 var (
 	spanKeys   = []string{"period", "from", "to"}
-	filterKeys = []string{"host", "protocol", "network", "line"}
+	filterKeys = []string{"host", "person", "protocol", "network", "line"}
 )
 
 // newState keeps of a query what other reports understand too.

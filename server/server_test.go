@@ -19,6 +19,7 @@ import (
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/report"
 	"github.com/flattraffic/flattraffic/schema"
+	"github.com/flattraffic/flattraffic/site"
 )
 
 // exported are the reports with an export.
@@ -377,6 +378,10 @@ func TestZoneIsWatched(t *testing.T) {
 type hostileNames struct{}
 
 const hostileName = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
+
+func (hostileNames) Devices(_ context.Context, stored []site.Device, _, _ time.Time) ([]site.Device, error) {
+	return stored, nil
+}
 
 func (hostileNames) Name(netip.Addr) (name, source string) { return hostileName, "dns" }
 

@@ -78,7 +78,11 @@ func (s *Store) stored(ctx context.Context) (*Settings, error) {
 }
 
 func (s *Store) each(ctx context.Context, statement string, scan func(driver.Rows) error) error {
-	rows, err := s.conn.Query(ctx, statement)
+	return each(ctx, s.conn, statement, scan)
+}
+
+func each(ctx context.Context, conn driver.Conn, statement string, scan func(driver.Rows) error) error {
+	rows, err := conn.Query(ctx, statement)
 	if err != nil {
 		return err
 	}
@@ -202,6 +206,15 @@ func scanDisplay(rows driver.Rows, settings *Settings) error {
 		settings.Demo = true
 	}
 	return nil
+}
+
+// LoadDevices reads what the user has said about machines, and nothing else.
+func LoadDevices(ctx context.Context, conn driver.Conn) ([]Device, error) {
+	var settings Settings
+	if err := each(ctx, conn, loadDevicesSQL, func(rows driver.Rows) error { return scanDevice(rows, &settings) }); err != nil {
+		return nil, fmt.Errorf("load devices: %w", err)
+	}
+	return settings.Devices, nil
 }
 
 func scanDevice(rows driver.Rows, settings *Settings) error {

@@ -1,0 +1,1 @@
+INSERT INTO addresses (address, mac, leased, first_seen, last_seen)
