@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	cli "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest"
 	"github.com/flattraffic/flattraffic/names"
@@ -69,19 +71,19 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 	if e.ClickHouse == "" && run != (services{true, true}) {
 		return usageError{errors.New("this service needs --clickhouse (or FLATTRAFFIC_CLICKHOUSE); flattraffic up runs everything, with a ClickHouse of its own")}
 	}
-	db, err := p.openForService(c.Context, e.config, log)
+	db, later, err := p.openForService(c.Context, e.config, run.ingest, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.stop()) }()
-	if err := applySchema(c.Context, db, e.zone()); err != nil {
-		return err
-	}
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	store := site.NewStore(db.conn, e.zone())
 	var tasks []func(context.Context) error
+	if later != nil {
+		tasks = append(tasks, later)
+	}
 	var listening func() error
 	if run.ingest {
 		in, err := newIngest(e.config, db, store, registry, log)
@@ -116,20 +118,63 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 // does not answer, as when all of a machine's services start together.
 const patience = 30 * time.Second
 
-// openForService connects, and waits a little for a server that is starting.
-// What waiting does not mend, such as a refused password, fails at once.
-func (p *program) openForService(ctx context.Context, cfg config, log *slog.Logger) (*database, error) {
-	if cfg.ClickHouse == "" {
-		return startEngine(ctx, cfg, log)
+// openForService connects and migrates. It waits a little for a server that is
+// starting; what waiting does not mend, such as a refused password, fails at
+// once. An ingest that has run on this data directory before does not wait: it
+// knows its settings, and takes flows into its spool. What remains to be done
+// when ClickHouse answers is then returned as later, for the caller to run.
+func (p *program) openForService(ctx context.Context, cfg config, ingests bool, log *slog.Logger) (db *database, later func(context.Context) error, err error) {
+	spools := cfg.ClickHouse != "" && ingests && ingest.KnowsSettings(cfg.Data)
+	switch {
+	case cfg.ClickHouse == "":
+		db, err = startEngine(ctx, cfg, log)
+	case spools:
+		db, err = p.reach(ctx, cfg, 0, log)
+	default:
+		db, err = p.reach(ctx, cfg, patience, log)
 	}
-	deadline := time.Now().Add(patience)
+	if spools && isNetwork(err) {
+		log.Warn("ClickHouse does not answer; flows wait in the spool directory until it does", "error", err)
+		return p.migrateLater(cfg, log)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := applySchema(ctx, db, cfg.zone()); err != nil {
+		return nil, nil, errors.Join(err, db.stop())
+	}
+	return db, nil, nil
+}
+
+// migrateLater returns a database that is not there yet, and what migrates it
+// once it is.
+func (p *program) migrateLater(cfg config, log *slog.Logger) (*database, func(context.Context) error, error) {
+	conn, err := clickhouse.Connect(cfg.ClickHouse)
+	if err != nil {
+		return nil, nil, err
+	}
+	later := func(ctx context.Context) error {
+		db, err := p.reach(ctx, cfg, forever, log)
+		if err != nil {
+			return err
+		}
+		return errors.Join(applySchema(ctx, db, cfg.zone()), db.stop())
+	}
+	return &database{conn: conn, dsn: cfg.ClickHouse, stop: conn.Close}, later, nil
+}
+
+const forever = time.Duration(math.MaxInt64)
+
+// reach connects to the configured server, and tries again for so long while
+// the network does not let it.
+func (p *program) reach(ctx context.Context, cfg config, patience time.Duration, log *slog.Logger) (*database, error) {
+	began := time.Now()
 	for tries := 0; ; tries++ {
 		db, err := p.openDatabase(ctx, cfg, log)
-		var network *net.OpError
-		if err == nil || !errors.As(err, &network) || time.Now().After(deadline) || ctx.Err() != nil {
+		if err == nil || !isNetwork(err) || time.Since(began) >= patience || ctx.Err() != nil {
 			return db, err
 		}
-		if tries == 0 {
+		if tries == 0 && patience != forever {
 			log.Warn("waiting for ClickHouse", "error", err, "giving_up_in", patience)
 		}
 		select {
@@ -137,6 +182,11 @@ func (p *program) openForService(ctx context.Context, cfg config, log *slog.Logg
 		case <-time.After(2 * time.Second):
 		}
 	}
+}
+
+func isNetwork(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network)
 }
 
 func newIngest(cfg config, db *database, store *site.Store, registry *prometheus.Registry, log *slog.Logger) (*ingest.Ingest, error) {

@@ -48,6 +48,17 @@ func Open(ctx context.Context, dsn string) (driver.Conn, error) {
 	return conn, nil
 }
 
+// Connect returns a connection to the server of the DSN that dials when it is
+// first used: for who wants to start before the server does. The only errors
+// are those of the DSN, one sentence for the user each.
+func Connect(dsn string) (driver.Conn, error) {
+	opts, err := ParseDSN(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return ch.Open(opts)
+}
+
 func open(ctx context.Context, opts *ch.Options) (driver.Conn, error) {
 	conn, err := ch.Open(opts)
 	if err != nil {

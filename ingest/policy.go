@@ -134,6 +134,14 @@ func (in *Ingest) recallPolicy() {
 	in.takeOver(&r, text)
 }
 
+// KnowsSettings reports whether an ingest has run on the data directory and
+// left the settings it ran with, so that the next one can start without
+// ClickHouse.
+func KnowsSettings(dataDir string) bool {
+	_, err := os.Stat(filepath.Join(dataDir, "ingest", settingsFile))
+	return err == nil
+}
+
 func (in *Ingest) takeOver(r *rules, text []byte) {
 	p := newPolicy(r, in.services)
 	p.text = text
