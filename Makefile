@@ -63,6 +63,19 @@ EXECS ?= 1000000
 fuzz: ## fuzz every path of a datagram, bounded and counted: EXECS=50000000 in all, WORKERS=2 at a time
 	@tools/fuzz.sh $(EXECS) $(WORKERS)
 
+.PHONY: chaos
+chaos: engine ## kill -9 ClickHouse 300 times and the ingest 100 times under 20,000 flows/s, and compare everything (about 25 minutes)
+	FLATTRAFFIC_CHAOS_CLICKHOUSE=$(or $(CLICKHOUSE_KILLS),300) FLATTRAFFIC_CHAOS_INGEST=$(or $(INGEST_KILLS),100) FLATTRAFFIC_CHAOS_RATE=$(or $(RATE),20000) \
+		$(GO) test ./ingest -run TestChaos -count=1 -v -timeout 2h
+
+.PHONY: outage
+outage: engine ## ClickHouse away for 10 minutes at 5,000 flows/s, then back: exact, and how fast it drains
+	FLATTRAFFIC_OUTAGE_SECONDS=$(or $(SECONDS),600) FLATTRAFFIC_OUTAGE_RATE=$(or $(RATE),5000) $(GO) test ./ingest -run TestOutage -count=1 -v -timeout 1h
+
+.PHONY: flood
+flood: engine ## 60 s of garbage, fuzzed and forged datagrams at line rate against an ingest of at most 2 GB, real flows among them
+	FLATTRAFFIC_FLOOD_SECONDS=$(or $(SECONDS),60) $(GO) test ./ingest -run TestFlood -count=1 -v -timeout 1h
+
 .PHONY: lint
 lint: ## lint; the layers of the house are checked here too
 	$(TOOL) golangci-lint run ./...

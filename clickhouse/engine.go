@@ -38,6 +38,10 @@ type EngineConfig struct {
 	HTTPPort    int          // 0 = the port of the last run, else the first free one from 18123
 	Log         *slog.Logger // nil = slog.Default()
 
+	// LongestPause bounds the time between the end of an engine that keeps
+	// dying and its next start; 0 = 30 s.
+	LongestPause time.Duration
+
 	// OnUncleanStart is called after each start that follows a crash or a
 	// kill of the engine, this program's earlier run included, and before
 	// Ready reports that start. Rollups may then lack what raw has: whoever
@@ -83,6 +87,9 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
+	}
+	if cfg.LongestPause == 0 {
+		cfg.LongestPause = 30 * time.Second
 	}
 	return &Engine{
 		cfg:   cfg,

@@ -19,7 +19,6 @@ import (
 // Times of supervision.
 const (
 	firstBackoff = 100 * time.Millisecond
-	mostBackoff  = 30 * time.Second
 	steady       = time.Minute // an engine that ran this long starts again at once
 	startLimit   = 2 * time.Minute
 	stopLimit    = 60 * time.Second
@@ -87,7 +86,7 @@ func (e *Engine) supervise(ctx context.Context, lock *os.File, unclean bool) err
 			return nil
 		case <-time.After(backoff):
 		}
-		backoff = min(2*backoff, mostBackoff)
+		backoff = min(2*backoff, e.cfg.LongestPause)
 		e.mu.Lock()
 		e.restarts++
 		e.mu.Unlock()

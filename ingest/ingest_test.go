@@ -141,10 +141,15 @@ func start(t *testing.T, o options) *service {
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(90 * time.Second)
+	within(t, 90*time.Second, what, ok)
+}
+
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 90 s for %s", what)
+			t.Fatalf("waited %v for %s", limit, what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -166,6 +171,17 @@ type sums struct {
 	Records, Received, Sent, Internal, Unmatched, Packets uint64
 }
 
+func (s *sums) add(o sums) {
+	s.Records += o.Records
+	s.Received += o.Received
+	s.Sent += o.Sent
+	s.Internal += o.Internal
+	s.Unmatched += o.Unmatched
+	s.Packets += o.Packets
+}
+
+func newRandom() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
+
 func newRouter(t *testing.T, to netip.AddrPort, from string) *router {
 	t.Helper()
 	d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))}
@@ -174,7 +190,7 @@ func newRouter(t *testing.T, to netip.AddrPort, from string) *router {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &router{t: t, conn: conn, random: rand.New(rand.NewPCG(1, 2)), boot: time.Now().Add(-100 * time.Hour)}
+	return &router{t: t, conn: conn, random: newRandom(), boot: time.Now().Add(-100 * time.Hour)}
 }
 
 func (r *router) write(datagram []byte) {
@@ -185,10 +201,19 @@ func (r *router) write(datagram []byte) {
 
 // export sends one datagram of random records.
 func (r *router) export(records int) {
+	payload, holds := r.datagram(records, func(int, *decodetest.V5Record) {})
+	r.sent.add(holds)
+	r.write(payload)
+}
+
+// datagram makes the next datagram, of random records that change may change,
+// and says what they add up to.
+func (r *router) datagram(records int, change func(i int, rec *decodetest.V5Record)) ([]byte, sums) {
 	now := time.Now()
 	uptime := now.Sub(r.boot)
 	p := decodetest.V5{Uptime: uptime, Time: now, Sequence: r.sequence}
-	for range records {
+	var holds sums
+	for i := range records {
 		src, srcLocal := r.address()
 		dst, dstLocal := r.address()
 		last := uptime - time.Duration(r.random.Int64N(int64(time.Minute)))
@@ -197,22 +222,23 @@ func (r *router) export(records int) {
 			First: last - time.Duration(r.random.Int64N(int64(2*time.Hour))), Last: last,
 			SrcPort: uint16(r.random.IntN(1 << 16)), DstPort: 443, Protocol: 6,
 		}
+		change(i, &rec)
 		p.Records = append(p.Records, rec)
-		r.sent.Records++
-		r.sent.Packets += uint64(rec.Packets)
+		holds.Records++
+		holds.Packets += uint64(rec.Packets)
 		switch octets := uint64(rec.Octets); {
 		case srcLocal && dstLocal:
-			r.sent.Internal += octets
+			holds.Internal += octets
 		case srcLocal:
-			r.sent.Sent += octets
+			holds.Sent += octets
 		case dstLocal:
-			r.sent.Received += octets
+			holds.Received += octets
 		default:
-			r.sent.Unmatched += octets
+			holds.Unmatched += octets
 		}
 	}
 	r.sequence += uint32(records)
-	r.write(p.Bytes())
+	return p.Bytes(), holds
 }
 
 func (r *router) address() (a netip.Addr, local bool) {
@@ -228,7 +254,7 @@ func check(t *testing.T, conn driver.Conn, want sums) {
 	ctx := context.WithoutCancel(t.Context())
 	queries := map[string]string{"flows": `SELECT count(), sumIf(bytes, direction = 'received'), sumIf(bytes, direction = 'sent'),
 		sumIf(bytes, direction = 'internal'), sumIf(bytes, direction = 'unmatched'), sum(packets) FROM flows WHERE counted`}
-	for _, table := range []string{"usage_15m", "daily_total", "daily_host", "daily_protocol"} {
+	for _, table := range []string{"usage_15m", "daily_total", "daily_host", "daily_protocol", "daily_host_protocol", "daily_peer"} {
 		queries[table] = "SELECT sum(flows), sum(received), sum(sent), sum(internal), sum(unmatched), sum(packets) FROM " + table
 	}
 	for table, q := range queries {
@@ -320,37 +346,6 @@ func metric(t *testing.T, registry *prometheus.Registry, name string) (sum float
 		}
 	}
 	return sum
-}
-
-// ClickHouse is killed again and again while flows arrive.
-func TestKilledClickHouse(t *testing.T) {
-	engine := clickhousetest.Engine(t)
-	conn, dsn := engine.Database(t)
-	migrate(t, conn, dsn)
-	s := start(t, options{conn: conn, dsn: dsn, config: ingest.Config{FlushInterval: 100 * time.Millisecond}})
-	stop, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(2 * time.Millisecond):
-				s.router.export(20)
-			}
-		}
-	}()
-	for range 14 {
-		time.Sleep(4 * time.Second)
-		engine.Kill9(t)
-	}
-	close(stop)
-	<-ended
-	time.Sleep(200 * time.Millisecond)
-	waitFor(t, "the spool to drain", func() bool { return s.Health().SpoolBatches == 0 })
-	s.stop()
-	check(t, conn, s.router.sent)
-	t.Logf("%d records over 4 kills", s.router.sent.Records)
 }
 
 // The ingest stops while ClickHouse is away; the next run delivers what it

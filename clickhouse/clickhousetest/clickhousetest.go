@@ -82,6 +82,7 @@ type Server struct {
 	*clickhouse.Engine
 	Dir string // its data directory
 
+	cfg     clickhouse.EngineConfig
 	unclean atomic.Int64
 	stop    context.CancelFunc
 	ended   chan error
@@ -102,25 +103,39 @@ func start() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Dir: dir, ended: make(chan error, 1)}
-	s.Engine, err = clickhouse.NewEngine(clickhouse.EngineConfig{
+	s := &Server{Dir: dir}
+	s.cfg = clickhouse.EngineConfig{
 		Dir: dir, Library: library, TCPPort: tcp, HTTPPort: http,
 		MemoryLimit:    1_200_000_000,
+		LongestPause:   200 * time.Millisecond, // tests kill it often
 		Log:            slog.New(slog.DiscardHandler),
 		OnUncleanStart: func() { s.unclean.Add(1) },
-	})
-	if err != nil {
+	}
+	if err := s.run(); err != nil {
 		return nil, err
+	}
+	return s, nil
+}
+
+// run starts the engine and waits until it answers.
+func (s *Server) run() (err error) {
+	if s.Engine, err = clickhouse.NewEngine(s.cfg); err != nil {
+		return err
 	}
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(context.Background())
-	go func() { s.ended <- s.Run(ctx) }()
+	engine, ended := s.Engine, make(chan error, 1)
+	s.ended = ended
+	go func() {
+		ended <- engine.Run(ctx)
+		close(ended)
+	}()
 	ready, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := s.Ready(ready); err != nil {
-		return nil, errors.Join(err, s.close())
+		return errors.Join(err, s.close())
 	}
-	return s, nil
+	return nil
 }
 
 func (s *Server) close() error {
@@ -177,6 +192,23 @@ func (s *Server) Kill9(t testing.TB) {
 	}
 	if err := s.Ready(ctx); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Away kills the engine at once and keeps it away until back is called, which
+// starts it on the same directory and ports and waits until it answers.
+func (s *Server) Away(t testing.TB) (back func()) {
+	t.Helper()
+	err := s.Kill()
+	s.stop() // before the next start, which comes after a pause
+	if err = errors.Join(err, <-s.ended); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := s.run(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

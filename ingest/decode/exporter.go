@@ -98,15 +98,17 @@ func (d *Decoder) evict(now time.Time) bool {
 		return false
 	}
 	d.count(netip.IPv6Unspecified(), now, ledger.StateLimit, 1)
-	d.forget(oldest.Value.(*exporter))
+	d.forget(oldest.Value.(*exporter), now)
 	return true
 }
 
-// forget drops an exporter and all it owns.
-func (d *Decoder) forget(e *exporter) {
+// forget drops an exporter and all it owns. What it is known to have lost
+// counts.
+func (d *Decoder) forget(e *exporter, now time.Time) {
 	d.establish(e)
 	d.giveUp(e, len(e.waiting))
 	for _, dom := range e.domains {
+		d.lost(e, dom.lossEvent(), dom.sequence.settle(now.UnixMilli(), true))
 		d.dropTemplates(dom)
 	}
 	delete(d.exporters, e.addr)
@@ -203,7 +205,7 @@ func (d *Decoder) Tick(now time.Time) {
 			}
 		}
 		if ms-e.lastMs >= d.limits.Idle.Milliseconds() {
-			d.forget(e)
+			d.forget(e, now)
 		}
 	}
 }

@@ -99,6 +99,20 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestForgottenLoss: an exporter that is pushed out takes no known loss along.
+func TestForgottenLoss(t *testing.T) {
+	c := counts{}
+	d := New(Config{Ledger: c, Limits: Limits{Exporters: 1}})
+	for _, sequence := range []uint32{0, 7} {
+		m := decodetest.Message{Version: 9, Time: noon, Uptime: time.Hour, Sequence: sequence}
+		d.Decode(nil, exporter1, noon, m.Templates(simple).Bytes())
+	}
+	d.Decode(nil, decodetest.Gateway, noon, message9().Templates(simple).Bytes())
+	if got := c[ledger.LostDatagrams]; got != 6 {
+		t.Errorf("the ledger has %d lost datagrams of the exporter that was pushed out, want 6", got)
+	}
+}
+
 // TestTemplateExpiry: a template neither sent nor used for a day is forgotten.
 func TestTemplateExpiry(t *testing.T) {
 	_, _, d := decodeAll(Config{}, message9().Templates(simple).Bytes())
