@@ -74,6 +74,7 @@ func migrate(t *testing.T, conn driver.Conn, dsn string) {
 type service struct {
 	*ingest.Ingest
 
+	conn   driver.Conn
 	stop   func()
 	router *router
 }
@@ -123,7 +124,7 @@ func newIngest(t *testing.T, o *options) *ingest.Ingest {
 
 func start(t *testing.T, o options) *service {
 	t.Helper()
-	s := &service{Ingest: newIngest(t, &o)}
+	s := &service{Ingest: newIngest(t, &o), conn: o.conn}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

@@ -39,7 +39,7 @@ func TestRenewalDayBelongsToTheNewPeriodOnly(t *testing.T) {
 		current, previous uint64
 	}{
 		{renewal.Add(-time.Second), 1, 0},
-		{renewal, 320, 1}, // on the renewal day itself the new period is shown
+		{renewal, 320, 1},
 		{renewal.AddDate(0, 0, 9), 320, 1},
 	} {
 		r := newReports(t, conn, settings, test.now)
@@ -53,6 +53,24 @@ func TestRenewalDayBelongsToTheNewPeriodOnly(t *testing.T) {
 	r := newReports(t, conn, settings, renewal.AddDate(0, 0, 9))
 	if got := run(t, r, Request{Kind: History}).Total.Received; got != 321 {
 		t.Errorf("history: got %d, want every byte once: 321", got)
+	}
+}
+
+func TestNewPeriodIsShownOnItsRenewalDay(t *testing.T) {
+	const name = "America/Havana"
+	zone := location(t, name)
+	renewal := time.Date(2026, 11, 12, 0, 0, 0, 0, zone)
+	conn := database(t, name)
+	insert(t, conn, []record{received(renewal.Add(-time.Hour), 1), received(renewal, 20)})
+	for now, want := range map[time.Time]time.Time{
+		renewal.Add(-time.Second):   renewal.AddDate(0, -1, 0),
+		renewal:                     renewal,
+		renewal.Add(23 * time.Hour): renewal,
+	} {
+		got := run(t, newReports(t, conn, settingsOf(plan(t, name, "12", nil)), now), Request{Kind: Overview}).Span.Start
+		if !got.Equal(want) {
+			t.Errorf("at %s the period from %s is shown, want the one from %s", now, got, want)
+		}
 	}
 }
 
@@ -87,6 +105,48 @@ func TestRenewalOn31DoesNotStickAt28(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestProtocolsSumToHosts(t *testing.T) {
+	zone := location(t, "Asia/Kathmandu")
+	now := time.Date(2026, 11, 14, 12, 0, 0, 0, zone)
+	conn := database(t, "Asia/Kathmandu")
+	insert(t, conn, randomRecords(11, now.AddDate(0, 0, -12), now, 400))
+	r := newReports(t, conn, settingsOf(plan(t, "Asia/Kathmandu", "1", nil)), now)
+	byHost, byProtocol := run(t, r, Request{Kind: Hosts}), run(t, r, Request{Kind: Protocols})
+	if got, want := sum(byProtocol.Rows), sum(byHost.Rows); got != want || got.Received == 0 {
+		t.Errorf("protocols sum to %+v, hosts to %+v", got, want)
+	}
+}
+
+func TestIPv6HostHasItsRow(t *testing.T) {
+	at := time.Date(2026, 11, 14, 12, 0, 0, 0, time.UTC)
+	conn := database(t, "UTC")
+	six := received(at, 700)
+	six.host, six.peer = addr("2001:db8:1::20"), addr("2606:4700::1111")
+	insert(t, conn, []record{six, received(at, 30)})
+	r := newReports(t, conn, settingsOf(plan(t, "UTC", "1", nil)), at.Add(time.Hour))
+	got := map[string]uint64{}
+	for _, row := range run(t, r, Request{Kind: Hosts}).Rows {
+		got[row.Host.String()] = row.Received
+	}
+	if diff := cmp.Diff(map[string]uint64{"2001:db8:1::20": 700, "192.168.1.20": 30}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUncountedExporterIsInNoReport(t *testing.T) {
+	at := time.Date(2026, 11, 14, 12, 0, 0, 0, time.UTC)
+	conn := database(t, "UTC")
+	again := received(at, 500)
+	again.exporter, again.counted = modem, false
+	insert(t, conn, []record{received(at, 500), again})
+	r := newReports(t, conn, settingsOf(plan(t, "UTC", "1", nil)), at.Add(time.Hour))
+	for _, kind := range []Kind{Overview, Days, Hosts, Protocols, Networks, History} {
+		if got := run(t, r, Request{Kind: kind}).Total.Received; got != 500 {
+			t.Errorf("%s: 500 bytes that two exporters saw are %d", kind, got)
+		}
 	}
 }
 
