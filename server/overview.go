@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/report"
 )
 
@@ -16,6 +17,19 @@ type OverviewPage struct {
 	Hosts     shortList
 	Protocols shortList
 	Networks  shortList
+	Lines     []lineUse
+}
+
+// lineUse is a line on the page of all lines: what it carried in the time shown,
+// and what of its own cap was used in its own period.
+type lineUse struct {
+	Name, Href string
+	Usage      size
+	Share      string
+	Width      string
+	Period     string
+	Used       string // 12 GB of 50 GB
+	Over       bool
 }
 
 // overviewAnswer is the first sentence of the page, and what follows from it.
@@ -62,8 +76,31 @@ func (p reportPages) overview(w http.ResponseWriter, r *http.Request) error {
 		page.Chart = a.dayChart(a.Overview.Days)
 		page.Facts = a.overviewFacts()
 		page.Hosts, page.Protocols, page.Networks = a.shortLists()
+		page.Lines = a.lineUses()
 	}
 	return p.show(w, r, "overview", page, page.Empty)
+}
+
+// lineUses are the lines of a report about all of them.
+func (a answer) lineUses() []lineUse {
+	var list []lineUse
+	t := a.totalsOf(a.Overview.Lines)
+	for _, row := range a.Overview.Lines {
+		t.most = max(t.most, row.Usage())
+	}
+	for _, row := range a.Overview.Lines {
+		u := lineUse{Name: row.Name, Usage: a.size(row.Usage()), Share: percent(row.Usage(), a.Total.Usage()), Width: width(row.Usage(), t.most)}
+		if row.Line != "" {
+			u.Href = a.at.with("line", row.Line).on().to("/")
+			u.Period = dateRange(billing.DateOf(row.Start), endDate(row.End))
+			u.Used, u.Over = a.base.Format(row.Used), row.Cap > 0 && row.Used > row.Cap
+			if row.Cap > 0 {
+				u.Used += " of " + a.base.Format(row.Cap)
+			}
+		}
+		list = append(list, u)
+	}
+	return list
 }
 
 // capped reports whether the cap says anything about these figures: it is one
@@ -102,6 +139,9 @@ func (a answer) overviewAnswer() overviewAnswer {
 			s.After = "over from about " + dayShort(o.OverOn)
 		}
 		v.Says = append(v.Says, s)
+		if o.Driver != nil && v.Cap != nil {
+			v.Says = append(v.Says, driverSay(*o.Driver))
+		}
 	}
 	if !over && v.Cap != nil && !v.Bad && o.SafePerDay > 0 {
 		v.Says = append(v.Says, say{Point: a.base.Format(o.SafePerDay) + " a day", After: "would stay inside"})
@@ -113,6 +153,15 @@ func (a answer) overviewAnswer() overviewAnswer {
 		v.Says = append(v.Says, a.comparedSay(o.Used, o.PreviousUsed, over))
 	}
 	return v
+}
+
+// driverSay names the host that brings the cap nearer.
+func driverSay(d report.Driver) say {
+	s := say{Before: "Driven by", Point: d.Label(), After: fraction(d.Share) + " of the last " + count(d.Days, "day", "days")}
+	if d.Days == 1 {
+		s.After = fraction(d.Share) + " of today"
+	}
+	return s
 }
 
 // comparedSay sets the figure against the same days of the period before.
@@ -204,8 +253,8 @@ func (a answer) overviewFacts() []fact {
 	}
 	facts = append(facts, a.notableFacts()...)
 	if o.Unmetered > 0 {
-		f := a.fact("Outside the cap", o.Unmetered)
-		f.More = "networks that do not count"
+		f := a.fact("Free", o.Unmetered)
+		f.More = "does not count: " + freeReason(a.Span.Plan)
 		facts = append(facts, f)
 	}
 	return append(facts, a.uncountedFact()...)
@@ -229,6 +278,14 @@ func (a answer) notableFacts() []fact {
 		facts = append(facts, named(f, o.Changed))
 	}
 	return facts
+}
+
+// freeReason says what makes usage free under a plan.
+func freeReason(p billing.Plan) string {
+	if p.Free.IsZero() {
+		return "networks outside the cap"
+	}
+	return "free times (" + p.Free.String() + ") and networks outside the cap"
 }
 
 func (f figures) fact(what string, n uint64) fact {

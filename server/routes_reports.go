@@ -60,6 +60,7 @@ type ReportPage struct {
 	Base
 	Picker   *picker
 	Compare  comparer
+	Line     *linePicker // nil with one line only
 	Chips    []chip
 	Exports  []link
 	Compared string // "Compared with 12 Oct – 23 Oct 2026, 18:30", when asked for
@@ -140,6 +141,7 @@ func (p reportPages) frame(r *http.Request, a answer, title, active, export stri
 	if a.Before != nil {
 		f.Compared = "Compared with " + untilLabel(a.Before.Span)
 	}
+	f.Line = newLinePicker(a.at, f.Settings)
 	f.Chips = p.chips(a)
 	f.Exports = exports(export, r.URL.Query())
 	if a.Total == (report.Counters{}) {
@@ -165,9 +167,6 @@ func (p reportPages) chips(a answer) []chip {
 	}
 	if network := a.at.query.Get("network"); network != "" {
 		chips = append(chips, chip{"Network", network, a.at.with("network", "").href()})
-	}
-	if line := a.at.query.Get("line"); line != "" {
-		chips = append(chips, chip{"Line", line, a.at.with("line", "").href()})
 	}
 	return chips
 }

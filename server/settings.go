@@ -19,6 +19,9 @@ func (s *Server) settingsRoutes(r chi.Router) {
 	s.post(r, "/settings/plan", s.savePlan)
 	s.post(r, "/settings/plan/delete", s.deletePlan)
 	s.post(r, "/settings/plan/zone", s.retryZone)
+	s.get(r, "/settings/lines", s.showLines)
+	s.post(r, "/settings/lines", s.saveLine)
+	s.post(r, "/settings/lines/delete", s.deleteLine)
 	s.get(r, "/settings/networks", s.showNetworks)
 	s.post(r, "/settings/networks", s.saveNetworks)
 	s.post(r, "/settings/networks/add", s.addNetwork)
@@ -66,6 +69,12 @@ func flashText(done string) string {
 		return "The plan is saved. All reports follow it from now on."
 	case "plan-deleted":
 		return "This version of the plan is deleted; the one before it goes on."
+	case "line":
+		return "The line is saved. All reports follow it from now on."
+	case "line-added":
+		return "The line is there. Now say what its plan is."
+	case "line-deleted":
+		return "The line and its plan are removed."
 	case "zone":
 		return "The plan is saved. Days are being cut again for the new time zone; reports are right again when that is done."
 	case "networks":

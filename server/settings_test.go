@@ -75,6 +75,9 @@ func TestPlanErrorsStandAtTheFields(t *testing.T) {
 		{"cap", "-5 GB"},
 		{"counts", "everything"},
 		{"base", "1001"},
+		{"free", "02:10-06:00"},
+		{"free", "Foo 02:00-06:00"},
+		{"free", "00:00-24:00"},
 	} {
 		page := admin.post("/settings/plan", planOf(tt.field, tt.value))
 		if page.status != http.StatusUnprocessableEntity {
@@ -115,6 +118,7 @@ func TestPlanPreviewSavesNothing(t *testing.T) {
 	want := []string{
 		"This period would be 12 Nov – 11 Dec 2026, 30 days.",
 		"The next one would be 12 Dec 2026 – 11 Jan 2027.",
+		"History is cut again: the period before would be 12 Oct – 11 Nov 2026.",
 		"An even pace is 16.7 GB a day.",
 	}
 	if !cmp.Equal(got, want) {
@@ -137,14 +141,36 @@ func TestPlanVersions(t *testing.T) {
 		t.Errorf("%d versions listed, want %d", got, want)
 	}
 	page = admin.get("/settings/plan?version=2026-05-12")
-	if got := page.value("form.form input[name=from]"); got != "2026-05-12" {
-		t.Errorf("the form of the version shows from %q", got)
+	if got, want := texts(page.document, "label[for=scope-this]"), []string{"This version only, 12 May 2026 – now on"}; !cmp.Equal(got, want) {
+		t.Errorf("the form of the version says %q, want %q", got, want)
+	}
+	page = admin.post("/settings/plan", planOf("cap", "1 TB", "scope", "from", "from", "2026-05-12"))
+	if said := texts(page.document, "#from-error"); page.status != http.StatusUnprocessableEntity || len(said) != 1 || !strings.Contains(said[0], "two cannot hold at once") {
+		t.Errorf("a second version from the same day = %d, %q at the field", page.status, said)
+	}
+	page = admin.submit("/settings/plan", planOf("cap", "600 GB", "scope", "this", "version", "2026-05-12"))
+	if got := planTexts(h.settingsNow(t)); len(got) != 2 || got[0].Cap != "300 GB" || got[1].Cap != "600 GB" || got[1].From != "2026-05-12" {
+		t.Errorf("after a version was corrected: %+v", got)
+	}
+	page = admin.submit("/settings/plan", planOf("cap", "310 GB", "scope", "this", "version", "first"))
+	if got := planTexts(h.settingsNow(t)); len(got) != 2 || got[0].Cap != "310 GB" || got[0].From != "" {
+		t.Errorf("after the first version was corrected: %+v", got)
+	}
+	if got := texts(page.document, "table tbody th"); !cmp.Equal(got, []string{"the beginning – 11 May 2026", "12 May 2026 – now on now"}) {
+		t.Errorf("the versions listed hold %q", got)
+	}
+	for field, form := range map[string]url.Values{
+		"scope": planOf("scope", "this", "version", "2001-01-01"), "#scope": planOf("scope", "sometimes"),
+	} {
+		if got := admin.post("/settings/plan", form); got.status != http.StatusUnprocessableEntity || len(texts(got.document, "#scope-error")) != 1 {
+			t.Errorf("%s: status %d, want 422 and a sentence", field, got.status)
+		}
 	}
 	if got := admin.post("/settings/plan", planOf("scope", "from", "from", "")).status; got != http.StatusUnprocessableEntity {
 		t.Errorf("a version without a first day = %d, want 422", got)
 	}
 	admin.submit("/settings/plan/delete", url.Values{"from": {"2026-05-12"}})
-	if got := h.settingsNow(t).Lines[0].Plans; len(got) != 1 || got[0].CapText != "300 GB" {
+	if got := h.settingsNow(t).Lines[0].Plans; len(got) != 1 || got[0].CapText != "310 GB" {
 		t.Errorf("versions after deleting one: %v", got)
 	}
 	if got := admin.post("/settings/plan/delete", url.Values{"from": {""}}).status; got != http.StatusConflict {

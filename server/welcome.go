@@ -214,15 +214,15 @@ func (s *Server) welcomePlan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	plans := settings.Lines[0].Plans
-	form := planForm(plans.At(s.now()).Plan, len(plans) == 1)
-	form.Preview = s.planPreview(plans, plans)
-	return s.welcomePlanPage(w, r, settings, form)
+	line := settings.Lines[0]
+	form := planForm(line.Plans.At(s.now()).Plan, line.Plans)
+	form.Preview = s.planPreview(line.Plans, line.Plans, scopeThis)
+	return s.welcomePlanPage(w, r, line, form)
 }
 
-func (s *Server) welcomePlanPage(w http.ResponseWriter, r *http.Request, settings *site.Settings, form PlanForm) error {
+func (s *Server) welcomePlanPage(w http.ResponseWriter, r *http.Request, line site.Line, form PlanForm) error {
 	page := s.welcomeBase(r, stepPlan, "Your plan")
-	s.completePlanForm(r.Context(), &form, settings)
+	s.completePlanForm(r.Context(), &form, line)
 	form.Action, form.Save = "/welcome/plan", "Save and go on"
 	page.Plan = form
 	return s.render(w, r, formStatus(form.Errors), "welcome", page)
@@ -236,19 +236,20 @@ func (s *Server) saveWelcomePlan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form, plan := readPlan(r)
+	line := settings.Lines[0]
+	form, plan := readPlan(r, line)
 	preview := r.PostFormValue("action") == "preview"
 	if preview && len(form.Errors) == 0 {
-		form.Preview = s.planPreview(settings.Lines[0].Plans, withVersion(settings.Lines[0].Plans, plan, form.Whole))
+		form.Preview = s.planPreview(line.Plans, withVersion(line.Plans, plan, form.Scope), form.Scope)
 	}
 	if !preview && len(form.Errors) == 0 {
-		_, err := s.storePlan(r.Context(), settings, plan, form.Whole)
+		_, err := s.storePlan(r.Context(), settings, line, plan, form.Scope)
 		if form.Errors, err = fieldErrors(err); err != nil {
 			return err
 		}
 	}
 	if preview || len(form.Errors) > 0 {
-		return s.welcomePlanPage(w, r, settings, form)
+		return s.welcomePlanPage(w, r, line, form)
 	}
 	if err := s.setSetupStep(r.Context(), stepRouter); err != nil {
 		return err
