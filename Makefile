@@ -76,6 +76,19 @@ outage: engine ## ClickHouse away for 10 minutes at 5,000 flows/s, then back: ex
 flood: engine ## 60 s of garbage, fuzzed and forged datagrams at line rate against an ingest of at most 2 GB, real flows among them
 	FLATTRAFFIC_FLOOD_SECONDS=$(or $(SECONDS),60) $(GO) test ./ingest -run TestFlood -count=1 -v -timeout 1h
 
+.PHONY: compose-test
+compose-test: engine ## the compose files for real, killed and restarted while flows come in (root; Debian: docker.io iproute2 util-linux wget)
+	$(GO) build -C tools/compose -trimpath -ldflags '-s -w' -o ../../bin/docker-compose github.com/docker/compose/v2/cmd
+	COMPOSE=$(CURDIR)/bin/docker-compose $(GO) test -tags compose -count=1 -timeout 30m -v ./deployments/trial
+
+.PHONY: backup-test
+backup-test: engine ## backup and restore: the same totals, under ingest too
+	$(GO) test -count=1 -v -run 'Restored|Backup' ./backup
+
+.PHONY: upgrade-test
+upgrade-test: engine ## a backup of every schema there has been, upgraded: the same totals
+	$(GO) test -count=1 -v -run Upgrade ./backup
+
 .PHONY: lint
 lint: ## lint; the layers of the house are checked here too
 	$(TOOL) golangci-lint run ./...
@@ -86,7 +99,7 @@ vuln: ## look for known vulnerabilities (VULNDB=URL names another copy of the da
 
 .PHONY: golden
 golden: engine ## rewrite the golden files and the generated documentation
-	$(GO) test ./charts ./report ./schema ./ingest/decode -update
+	$(GO) test ./backup ./charts ./report ./schema ./ingest/decode -update
 
 .PHONY: check
 check: lint vuln test ## what CI runs, but the browser journeys

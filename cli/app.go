@@ -112,6 +112,8 @@ func (p *program) app() *cli.App {
 			p.reportCommand(),
 			p.sqlCommand(),
 			p.demoCommand(),
+			p.backupCommand(),
+			p.restoreCommand(),
 			p.doctorCommand(),
 			p.healthCommand(),
 			p.passwordCommand(),

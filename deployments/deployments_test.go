@@ -91,6 +91,33 @@ func TestProgramFitsImage(t *testing.T) {
 	}
 }
 
+// The builder gets every package that the program is made of.
+func TestNothingNeededIsIgnored(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", "../cli/flattraffic").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := map[string]bool{}
+	for dir := range strings.Lines(string(out)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(dir), root+string(filepath.Separator)); ok {
+			top, _, _ := strings.Cut(path, string(filepath.Separator))
+			needed[top] = true
+		}
+	}
+	if len(needed) < 5 {
+		t.Fatalf("the program seems to be made of %v only", needed)
+	}
+	for line := range strings.Lines(read(t, "docker/Dockerfile.dockerignore")) {
+		if needed[strings.TrimSpace(line)] {
+			t.Errorf("%s is ignored but needed", strings.TrimSpace(line))
+		}
+	}
+}
+
 // Every knob is in the example, with the default that holds.
 func TestExampleNamesEveryKnob(t *testing.T) {
 	defaults := map[string]string{}

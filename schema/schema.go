@@ -75,6 +75,29 @@ func query(name string) string {
 // interrupted, run twice, and run by two programs at once. It refuses a
 // database that a newer program has made.
 func Apply(ctx context.Context, conn driver.Conn, opts Options) error {
+	list, err := migrations()
+	if err != nil {
+		return err
+	}
+	if err := apply(ctx, conn, opts, list[len(list)-1].number); err != nil {
+		return err
+	}
+	if err := finishInterrupted(ctx, conn); err != nil {
+		return err
+	}
+	services, err := flow.NewServices()
+	if err != nil {
+		return err
+	}
+	fill, err := placeholders(ctx, conn, opts)
+	if err != nil {
+		return err
+	}
+	return fillNames(ctx, conn, services, list, fill, opts)
+}
+
+// apply runs the migrations that the database lacks, up to a number.
+func apply(ctx context.Context, conn driver.Conn, opts Options, last uint32) error {
 	if opts.Zone == "" {
 		opts.Zone = "UTC"
 	}
@@ -97,7 +120,7 @@ func Apply(ctx context.Context, conn driver.Conn, opts Options) error {
 		return err
 	}
 	for _, m := range list {
-		if applied[m.number] {
+		if applied[m.number] || m.number > last {
 			continue
 		}
 		if err := conn.Exec(ctx, fill.Replace(m.text)); err != nil {
@@ -107,14 +130,7 @@ func Apply(ctx context.Context, conn driver.Conn, opts Options) error {
 			return fmt.Errorf("record migration %04d_%s: %w", m.number, m.name, err)
 		}
 	}
-	if err := finishInterrupted(ctx, conn); err != nil {
-		return err
-	}
-	services, err := flow.NewServices()
-	if err != nil {
-		return err
-	}
-	return fillNames(ctx, conn, services, list, fill, opts)
+	return nil
 }
 
 // Check returns nil when the database has exactly this program's schema, else
