@@ -27,6 +27,7 @@ func (p *program) reportCommand() *cli.Command {
 		{report.Hosts, "usage a host"},
 		{report.Protocols, "usage a protocol and service"},
 		{report.Networks, "usage a configured network"},
+		{report.People, "usage a person, with the fair share"},
 		{report.History, "usage a billing period, all of them"},
 	} {
 		command.Subcommands = append(command.Subcommands, &cli.Command{

@@ -218,6 +218,8 @@ func (r Row) key(first billing.Date) string {
 		return strconv.Itoa(first.DaysUntil(r.Date))
 	case r.Network != "":
 		return r.Network
+	case r.Person != "":
+		return r.Person
 	case r.Protocol != "":
 		return fmt.Sprintf("%s/%d", r.Protocol, r.Service)
 	case r.Device != "":

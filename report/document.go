@@ -60,6 +60,16 @@ type (
 		Owner     string       `json:"owner,omitempty"`
 		Counters
 	}
+	// jsonPerson has what counts toward the cap as used.
+	jsonPerson struct {
+		Person    string `json:"person"`
+		Name      string `json:"name"`
+		Used      uint64 `json:"used"`
+		FairShare uint64 `json:"fair_share"`
+		Weight    uint16 `json:"weight"`
+		Hosts     int    `json:"hosts"`
+		Counters
+	}
 	jsonProtocol struct {
 		Protocol string `json:"protocol"`
 		Service  uint16 `json:"service"`
@@ -216,6 +226,8 @@ func jsonRow(kind Kind, row Row) any {
 			return jsonNetwork{row.Network, row.Name, row.Counters}
 		}
 		return jsonOthers{row.Name, row.Counters}
+	case People:
+		return jsonPerson{row.Person, row.Name, row.Used, row.Fair, row.Weight, row.Hosts, row.Counters}
 	case History:
 		return jsonHistory{row.Start, row.End, row.Cap, row.Used, row.Free, row.Counters, row.Partial}
 	case Overview, Days, Host:

@@ -80,7 +80,7 @@ func (r *Reports) run(ctx context.Context, req Request) (*Result, error) {
 func (q *question) answer(ctx context.Context) (*Result, error) {
 	answer := map[Kind]func(context.Context) (*Result, error){
 		Overview: q.overview, Days: q.daysReport, Hosts: q.hostsReport, Host: q.hostReport,
-		Protocols: q.protocolsReport, Networks: q.networksReport, History: q.history,
+		Protocols: q.protocolsReport, Networks: q.networksReport, People: q.peopleReport, History: q.history,
 	}[q.req.Kind]
 	if answer == nil {
 		return nil, requestErrorf("kind", "there is no report %q", q.req.Kind)

@@ -22,6 +22,7 @@ const (
 	Host      Kind = "host" // one host; Filter.Host must be set
 	Protocols Kind = "protocols"
 	Networks  Kind = "networks"
+	People    Kind = "people"
 	History   Kind = "history"
 )
 
@@ -120,6 +121,11 @@ type Row struct {
 	Title          string // HTTPS
 	Category       string // Web
 
+	Person string // id, Nobody or unmatched (people)
+	Weight uint16 // of the fair share
+	Fair   uint64 // the fair share, in bytes
+	Hosts  int    // how many hosts
+
 	Network string // CIDR, "elsewhere" or "unmatched"
 	Metered bool
 
@@ -140,6 +146,7 @@ type Result struct {
 	Request      Request
 	Span         Span
 	Rows         []Row
+	Shared       uint64   // people: what the fair shares divide, in bytes
 	Total        Counters // sum of Rows, and of the raw flows of the span
 	Completeness Completeness
 

@@ -126,6 +126,13 @@ func columnsOf(kind Kind) (keys, wide []column) {
 		}, nil
 	case Networks:
 		return []column{{name: "network", value: func(r Row) string { return r.Network }}, name}, nil
+	case People:
+		return []column{{name: "person", value: func(r Row) string { return r.Person }, free: true}, name}, []column{
+			{name: "used", value: func(r Row) string { return strconv.FormatUint(r.Used, 10) }},
+			{name: "fair_share", value: func(r Row) string { return strconv.FormatUint(r.Fair, 10) }},
+			{name: "weight", value: func(r Row) string { return strconv.Itoa(int(r.Weight)) }},
+			{name: "hosts", value: func(r Row) string { return strconv.Itoa(r.Hosts) }},
+		}
 	case History:
 		return []column{
 			{name: "start", value: func(r Row) string { return r.Start.Format(time.RFC3339) }},

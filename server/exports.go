@@ -15,7 +15,7 @@ import (
 // exportRoutes answer every report for programs, on the path and query of its
 // page.
 func (s *Server) exportRoutes(r chi.Router) {
-	for _, kind := range []report.Kind{report.Overview, report.Days, report.Hosts, report.Protocols, report.Networks, report.History} {
+	for _, kind := range []report.Kind{report.Overview, report.Days, report.Hosts, report.Protocols, report.Networks, report.People, report.History} {
 		for _, ext := range []string{".json", ".csv"} {
 			s.get(r, "/"+string(kind)+ext, func(w http.ResponseWriter, r *http.Request) error {
 				req, err := report.Parse(kind, r.URL.Query())

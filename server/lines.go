@@ -94,7 +94,7 @@ func (f figures) compare(l *line, r report.Row, t totals) {
 
 // others reports whether a row sums those that are not listed by themselves.
 func others(r report.Row) bool {
-	return !r.Host.IsValid() && r.Protocol == "" && r.Network == "" && r.Date.IsZero() && r.Start.IsZero()
+	return !r.Host.IsValid() && r.Person == "" && r.Protocol == "" && r.Network == "" && r.Date.IsZero() && r.Start.IsZero()
 }
 
 // unmatched reports whether a host row holds the traffic of no host of ours.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/report"
+	"github.com/flattraffic/flattraffic/site"
 )
 
 // reportPages are the pages that show usage. All are made the same way: the
@@ -34,6 +35,7 @@ func (p reportPages) routes(r chi.Router) {
 		"/hosts/{host}": p.host,
 		"/protocols":    p.protocols,
 		"/networks":     p.networks,
+		"/people":       p.people,
 		"/history":      p.history,
 	} {
 		p.s.get(r, pattern, canonical(h))
@@ -142,7 +144,7 @@ func (p reportPages) frame(r *http.Request, a answer, title, active, export stri
 		f.Compared = "Compared with " + untilLabel(a.Before.Span)
 	}
 	f.Line = newLinePicker(a.at, f.Settings)
-	f.Chips = p.chips(a)
+	f.Chips = p.chips(a, f.Settings)
 	f.Exports = exports(export, r.URL.Query())
 	if a.Total == (report.Counters{}) {
 		f.Empty = f.nothing(a)
@@ -157,10 +159,13 @@ func exports(path string, q url.Values) []link {
 }
 
 // chips are the filters in force, each with the address without it.
-func (p reportPages) chips(a answer) []chip {
+func (p reportPages) chips(a answer, settings *site.Settings) []chip {
 	var chips []chip
 	if host := a.at.query.Get("host"); host != "" {
 		chips = append(chips, chip{"Host", p.nameOf(a.Request.Filter.Host, host), a.at.with("host", "").href()})
+	}
+	if person := a.at.query.Get("person"); person != "" {
+		chips = append(chips, chip{"Person", personName(settings, person), a.at.with("person", "").href()})
 	}
 	if protocol := a.at.query.Get("protocol"); protocol != "" {
 		chips = append(chips, chip{"Protocol", protocol, a.at.with("protocol", "").href()})
@@ -169,6 +174,20 @@ func (p reportPages) chips(a answer) []chip {
 		chips = append(chips, chip{"Network", network, a.at.with("network", "").href()})
 	}
 	return chips
+}
+
+// personName is what a person of the query is called.
+func personName(settings *site.Settings, id string) string {
+	switch id {
+	case report.Nobody:
+		return "Nobody yet"
+	case string(report.Unmatched):
+		return unmatchedTitle
+	}
+	if person, ok := settings.Person(id); ok {
+		return person.Name
+	}
+	return id
 }
 
 // nameOf is the name of an address, or other when none is known.

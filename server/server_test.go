@@ -23,7 +23,7 @@ import (
 )
 
 // exported are the reports with an export.
-var exported = []string{"overview", "days", "hosts", "hosts/192.168.1.20", "protocols", "networks", "history"}
+var exported = []string{"overview", "days", "hosts", "hosts/192.168.1.20", "protocols", "networks", "people", "history"}
 
 func TestExports(t *testing.T) {
 	h := newHouse(t, Config{})
@@ -63,7 +63,6 @@ func TestProblems(t *testing.T) {
 		"/hosts.json?period=soon":               http.StatusBadRequest,
 		"/hosts.json?from=2026-01-01&to=x":      http.StatusBadRequest,
 		"/hosts/not-a-host.json":                http.StatusNotFound,
-		"/people.json":                          http.StatusNotFound,
 		"/nothing.json":                         http.StatusNotFound,
 		"/hosts.csv?network=everywhere":         http.StatusBadRequest,
 		"/days?period=2026-99-99":               http.StatusBadRequest,
