@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,6 +94,72 @@ func meter(used, likelyLow, likelyHigh uint64) Meter {
 	}
 }
 
+// year is a heat map of the weeks of a year.
+func year() HeatMap {
+	m := HeatMap{Frame: Frame{ID: "year", Title: "2026: the most on 5 March, 46 GB"}, Rows: []string{"Mon", "", "Wed", "", "Fri", "", ""}, Base: 1000, Tick: gigabytes, GapName: "no data", Height: 12}
+	for day := range 7 {
+		var row []Cell
+		for week := range 53 {
+			n := week*7 + day
+			row = append(row, Cell{Value: uint64(n*n%47) * 1e9, Gap: n > 100 && n < 105, Blank: n < 3 || n > 340})
+		}
+		m.Cells = append(m.Cells, row)
+	}
+	for week := range 53 {
+		label := ""
+		if week%4 == 1 {
+			label = time.Month(week/5 + 1).String()[:3]
+		}
+		m.Columns = append(m.Columns, label)
+	}
+	return m
+}
+
+// running is a chart of the running total of 12 days of 30.
+func running() Lines {
+	l := Lines{
+		Frame: Frame{ID: "running", Title: "312 GB by day 12", Desc: "24 GB behind last period."}, Name: "this period", ThenName: "last period",
+		Steps: 30, Pace: Line{"even pace", 500e9}, Cap: Line{"cap 500 GB", 500e9}, Base: 1000, Tick: gigabytes,
+	}
+	var total, then uint64
+	for i := range 30 {
+		total += uint64(i*i%7+20) * 1e9
+		then += uint64(i*i%5+15) * 1e9
+		if i < 12 {
+			l.Points = append(l.Points, Point{Value: total, Name: fmt.Sprintf("day %d", i+1), Href: "/days", Gap: i == 5})
+		}
+		l.Then = append(l.Then, Point{Value: then})
+		l.Labels = append(l.Labels, strconv.Itoa(i+1))
+	}
+	return l
+}
+
+// compared is a chart of days with what each is compared with.
+func compared() Columns {
+	c := days(30, 11)
+	c.ID, c.BeforeName = "compared", "last period"
+	for i := range c.Columns[:12] {
+		c.Columns[i].Before = uint64(i*i%5) * 6e9
+	}
+	return c
+}
+
+// pictures are all kinds of charts, by name.
+func pictures() map[string]Picture {
+	unlinked := days(24, 30)
+	for i := range unlinked.Columns {
+		unlinked.Columns[i].Href = ""
+	}
+	return map[string]Picture{
+		"days-30": days(30, 11).Picture(), "days-31": days(31, 40).Picture(), "days-62": days(62, 50).Picture(), "day": unlinked.Picture(),
+		"history-27": history(27).Picture(), "history-3": history(3).Picture(), "columns-none": Columns{}.Picture(),
+		"compared": compared().Picture(), "running": running().Picture(), "lines-none": Lines{}.Picture(),
+		"week": week().Picture(), "year": year().Picture(), "map-none": HeatMap{}.Picture(),
+		"meter": meter(312e9, 420e9, 480e9).Picture(), "meter-likely-over": meter(312e9, 640e9, 780e9).Picture(),
+		"meter-over": meter(612e9, 640e9, 700e9).Picture(), "meter-none": Meter{}.Picture(),
+	}
+}
+
 // drawings are all charts in all formats, by name.
 func drawings() map[string]string {
 	out := map[string]string{
@@ -101,17 +168,7 @@ func drawings() map[string]string {
 		"bar":         Bar{Parts: []uint64{60, 10}, Of: 100, Title: "70 %"}.Inline(),
 		"bar-full":    Bar{Parts: []uint64{60, 70}, Of: 100}.Inline(),
 	}
-	unlinked := days(24, 30)
-	for i := range unlinked.Columns {
-		unlinked.Columns[i].Href = ""
-	}
-	for name, p := range map[string]Picture{
-		"days-30": days(30, 11).Picture(), "days-31": days(31, 40).Picture(), "days-62": days(62, 50).Picture(), "day": unlinked.Picture(),
-		"history-27": history(27).Picture(), "history-3": history(3).Picture(), "columns-none": Columns{}.Picture(),
-		"week": week().Picture(), "map-none": HeatMap{}.Picture(),
-		"meter": meter(312e9, 420e9, 480e9).Picture(), "meter-likely-over": meter(312e9, 640e9, 780e9).Picture(),
-		"meter-over": meter(612e9, 640e9, 700e9).Picture(), "meter-none": Meter{}.Picture(),
-	} {
+	for name, p := range pictures() {
 		out[name] = p.Inline()
 		out[name+"-legend"] = p.Legend()
 		out[name+"-alone"] = p.Standalone(720)
@@ -121,10 +178,10 @@ func drawings() map[string]string {
 
 func TestGolden(t *testing.T) {
 	all := drawings()
-	for _, name := range []string{"days-30", "days-30-legend", "day", "history-27", "week", "week-legend", "meter", "meter-likely-over", "meter-over", "spark", "bar"} {
+	for _, name := range []string{"days-30", "days-30-legend", "day", "compared", "running", "running-legend", "year", "history-27", "week", "week-legend", "meter", "meter-likely-over", "meter-over", "spark", "bar"} {
 		compareGolden(t, name+".html", all[name])
 	}
-	for _, name := range []string{"days-30-alone", "history-27-alone", "week-alone", "meter-likely-over-alone"} {
+	for _, name := range []string{"days-30-alone", "running-alone", "year-alone", "history-27-alone", "week-alone", "meter-likely-over-alone"} {
 		// The style sheet changes for its own reasons.
 		compareGolden(t, name+".svg", strings.Replace(all[name], css, "", 1))
 	}

@@ -1,6 +1,6 @@
 // Package charts draws small charts: a typed spec of plain numbers becomes a
-// display list (Picture), and writers turn that into SVG inside a page or into
-// an SVG file that stands alone. It knows no traffic, no units and no time:
+// display list (Picture), and writers turn that into SVG inside a page, into an SVG
+// file that stands alone, or into a PNG file. It knows no traffic, no units and no time:
 // labels come from the caller.
 //
 // Inside a page a chart keeps its text and line widths at every width from a

@@ -1,6 +1,9 @@
 package charts
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Inline writes the chart as HTML to put into a page that includes CSS(). It
 // is as wide as its place and keeps its height.
@@ -156,4 +159,9 @@ func local(href string) bool {
 		return false
 	}
 	return strings.ContainsRune("/?#", rune(href[0]))
+}
+
+// hasClass says whether a list of classes holds one.
+func hasClass(classes, name string) bool {
+	return slices.Contains(strings.Fields(classes), name)
 }

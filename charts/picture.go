@@ -23,8 +23,12 @@ type Picture struct {
 	legend []key
 }
 
-// A mark is one thing to draw.
-type mark interface{ write(*writer) }
+// A mark is one thing to draw: as SVG, or in pixels in the style of what it
+// stands in.
+type mark interface {
+	write(*writer)
+	paint(*canvas, style)
+}
 
 // group draws its marks with a class, filled with a pattern when one is named.
 type group struct {
@@ -65,6 +69,18 @@ type cells struct {
 
 // box is one of the cells: x and w in columns, y and h in pixels.
 type box struct{ x, w, y, h float64 }
+
+// curve is a line through points, from the left; with area, what is under it
+// down to base is filled.
+type curve struct {
+	class  string
+	area   bool
+	base   float64 // pixels
+	points []point
+}
+
+// point is a place in the plot: x a fraction, y pixels.
+type point struct{ x, y float64 }
 
 // hit is the area that answers to the pointer: it shows a name, and leads
 // somewhere when it has a link.

@@ -12,30 +12,45 @@ var css string
 // its own where the page sets none.
 func CSS() string { return css }
 
+// sheet is the layout of a file that stands alone, in pixels.
+type sheet struct {
+	left, plot, full float64 // room on the left, width of the plot and of all
+	head, height     float64 // where the plot begins, and the height of all
+	tier             int     // labels of higher tiers have no room
+	keys             []box   // places of the legend
+}
+
+// sheet lays the chart out at a width, with its title and its legend above.
+func (p Picture) sheet(width int) sheet {
+	s := sheet{left: 16}
+	right := 16.0
+	if p.gutter {
+		s.left = gutterWidth
+	}
+	s.plot = max(float64(width)-s.left-right, 60)
+	for i, least := range tierPlots {
+		if s.plot >= least {
+			s.tier = i
+		}
+	}
+	s.full = s.left + s.plot + right
+	keys, head := p.keyPlaces(s.full - 32)
+	s.keys, s.head = keys, head+44
+	s.height = s.head + p.height + 8
+	return s
+}
+
 // Standalone writes the chart as an SVG file of a width in pixels, with its
 // title, its legend and its own style sheet, light or dark as the viewer
 // prefers. It has no links.
 func (p Picture) Standalone(width int) string {
-	left, right := 16.0, 16.0
-	if p.gutter {
-		left = gutterWidth
-	}
-	w := &writer{id: identifier(p.ID), width: max(float64(width)-left-right, 60)}
-	for i, least := range tierPlots {
-		if w.width >= least {
-			w.tier = i
-		}
-	}
-	full := w.width + left + right
-	keys, head := p.keyPlaces(full - 32)
-	head += 44
-	height := head + p.height + 8
-
+	s := p.sheet(width)
+	w := &writer{id: identifier(p.ID), width: s.plot, tier: s.tier}
 	w.WriteString(`<svg xmlns="http://www.w3.org/2000/svg"`)
 	w.image(p.Frame)
-	w.attr("width", number(full, 0))
-	w.attr("height", number(height, 0))
-	w.attr("viewBox", "0 0 "+number(full, 0)+" "+number(height, 0))
+	w.attr("width", number(s.full, 0))
+	w.attr("height", number(s.height, 0))
+	w.attr("viewBox", "0 0 "+number(s.full, 0)+" "+number(s.height, 0))
 	w.WriteByte('>')
 	w.names(p.Frame)
 	w.WriteString("<style>" + css + "</style><g")
@@ -48,16 +63,16 @@ func (p Picture) Standalone(width int) string {
 	w.escaped(p.Title)
 	w.WriteString("</text>")
 	for i, k := range p.legend {
-		w.key(k, 16+keys[i].x, 42+keys[i].y)
+		w.key(k, 16+s.keys[i].x, 42+s.keys[i].y)
 		w.WriteString("<text")
-		w.attr("x", number(36+keys[i].x, 1))
-		w.attr("y", number(52+keys[i].y, 1))
+		w.attr("x", number(36+s.keys[i].x, 1))
+		w.attr("y", number(52+s.keys[i].y, 1))
 		w.WriteByte('>')
 		w.escaped(k.words)
 		w.WriteString("</text>")
 	}
 	w.WriteString("<g")
-	w.attr("transform", "translate("+number(left, 1)+" "+number(head, 1)+")")
+	w.attr("transform", "translate("+number(s.left, 1)+" "+number(s.head, 1)+")")
 	w.WriteByte('>')
 	for _, m := range p.marks {
 		m.write(w)

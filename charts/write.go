@@ -163,6 +163,46 @@ func (c cells) write(w *writer) {
 	w.WriteString("</svg>")
 }
 
+// curveUnits is the width of the drawing that a fluid curve is stretched from.
+const curveUnits = 1000
+
+func (c curve) write(w *writer) {
+	if len(c.points) == 0 {
+		return
+	}
+	width, fluid := w.width, w.width == 0
+	if fluid {
+		width = curveUnits
+		bottom := c.base
+		for _, p := range c.points {
+			bottom = max(bottom, p.y)
+		}
+		w.WriteString("<svg")
+		w.attr("height", number(bottom+2, 1))
+		w.attr("viewBox", "0 0 "+strconv.Itoa(curveUnits)+" "+number(bottom+2, 1))
+		w.attr("preserveAspectRatio", "none")
+		w.WriteByte('>')
+	}
+	w.WriteString("<path")
+	w.attr("class", c.class)
+	w.WriteString(` d="`)
+	for i, p := range c.points {
+		sign := "L"
+		if i == 0 {
+			sign = "M"
+		}
+		w.WriteString(sign + number(p.x*width, 1) + " " + number(p.y, 1))
+	}
+	if c.area {
+		w.WriteString("L" + number(c.points[len(c.points)-1].x*width, 1) + " " + number(c.base, 1))
+		w.WriteString("L" + number(c.points[0].x*width, 1) + " " + number(c.base, 1) + "z")
+	}
+	w.WriteString(`"/>`)
+	if fluid {
+		w.WriteString("</svg>")
+	}
+}
+
 // path writes all cells as one path.
 func (w *writer) path(c cells) {
 	w.WriteString("<path")
