@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -27,14 +26,7 @@ func (p *program) healthCommand() *cli.Command {
 			}
 			url := c.String("url")
 			if url == "" {
-				host, port, err := net.SplitHostPort(e.ListenHTTP)
-				if err != nil {
-					return usageError{err}
-				}
-				if host == "" || host == "0.0.0.0" || host == "::" {
-					host = "127.0.0.1"
-				}
-				url = "http://" + net.JoinHostPort(host, port) + "/readyz"
+				url = "http://" + dialable(e.ListenHTTP) + "/readyz"
 			}
 			req, err := http.NewRequestWithContext(c.Context, http.MethodGet, url, nil)
 			if err != nil {

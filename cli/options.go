@@ -267,6 +267,19 @@ func size(field func(*config) *uint64) func(*config, []string) error {
 	}
 }
 
+// dialable is where a program on this machine reaches what listens on a
+// checked address.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
 func checkAddress(s string) error {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {

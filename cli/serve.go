@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,7 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	store := site.NewStore(db.conn, e.zone())
+	manager := newSupervisor(os.Getenv, log)
 	var tasks []func(context.Context) error
 	if later != nil {
 		tasks = append(tasks, later)
@@ -91,6 +93,12 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 			return err
 		}
 		tasks, listening = append(tasks, in.Run), in.Ready
+		manager.alive = append(manager.alive, func(context.Context) error {
+			if in.Health().Listening == nil {
+				return errors.New("the ingest is not listening for flows")
+			}
+			return nil
+		})
 		if !run.server && e.sources["listen-http"] != "default" {
 			tasks = append(tasks, probe(e.ListenHTTP, in.Ready, registry))
 		}
@@ -101,8 +109,10 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 			return err
 		}
 		tasks = append(tasks, more...)
+		manager.alive = append(manager.alive, answersAt(dialable(e.ListenHTTP)))
 		tasks = append(tasks, func(ctx context.Context) error { return p.greet(ctx, e.config, listening) })
 	}
+	tasks = append(tasks, manager.run)
 	group, ctx := errgroup.WithContext(c.Context)
 	for _, task := range tasks {
 		group.Go(func() error { return task(ctx) })
@@ -271,14 +281,7 @@ func (l *lookups) run(ctx context.Context) error {
 // greet says where the pages are, once they answer and, where there is an
 // ingest in this process, it is listening.
 func (p *program) greet(ctx context.Context, cfg config, listening func() error) error {
-	host, port, err := net.SplitHostPort(cfg.ListenHTTP)
-	if err != nil {
-		return usageError{err}
-	}
-	if host == "" || host == "0.0.0.0" || host == "::" {
-		host = "127.0.0.1"
-	}
-	addr := net.JoinHostPort(host, port)
+	addr := dialable(cfg.ListenHTTP)
 	for ctx.Err() == nil {
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
 		if err == nil {
