@@ -26,8 +26,17 @@ type (
 		Peers        []jsonPeer       `json:"peers,omitempty"`
 		Names        []jsonName       `json:"names,omitempty"`
 		Previous     *Counters        `json:"previous,omitempty"`
+		Hours        []jsonHour       `json:"hours,omitempty"`
+		Week         *Week            `json:"week,omitempty"` // usage by weekday, Monday first, and hour
 		Compared     *jsonCompared    `json:"compared,omitempty"`
 		Lines        []jsonLine       `json:"lines,omitempty"`
+	}
+	// jsonHour is an hour of a day.
+	jsonHour struct {
+		Start time.Time `json:"start"`
+		Counters
+		Gap     bool `json:"gap,omitempty"`
+		Partial bool `json:"partial,omitempty"`
 	}
 	// jsonCompared is the same report of the time it is compared with.
 	jsonCompared struct {
@@ -156,6 +165,9 @@ func document(r *Result) jsonResult {
 		d.Hosts = jsonRows(Hosts, o.Hosts)
 		d.Protocols = jsonRows(Protocols, o.Protocols)
 		d.Networks = jsonRows(Networks, o.Networks)
+		for _, row := range o.Hours {
+			d.Hours = append(d.Hours, jsonHour{row.Start, row.Counters, row.Gap, row.Partial})
+		}
 		d.Lines = jsonLines(o.Lines)
 	}
 	if h := r.Detail; h != nil {
@@ -176,7 +188,7 @@ func (d *jsonResult) detail(host netip.Addr, h *HostResult) {
 		d.Addresses = append(d.Addresses, a.Host)
 	}
 	d.Protocols = jsonRows(Protocols, h.Protocols)
-	d.Previous = &h.Previous
+	d.Previous, d.Week = &h.Previous, h.Week
 	for _, p := range h.Peers {
 		peer := ""
 		if p.Address.IsValid() {

@@ -42,7 +42,16 @@ func (q *question) history(ctx context.Context) (*Result, error) {
 			Counters: usage[i].all,
 		})
 	}
-	return list(rows), nil
+	result := list(rows)
+	kept, err := q.firstQuarter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if fine, err := q.fine(ctx, q.window()); err != nil || fine {
+		return result, err
+	}
+	result.FineFrom = kept.In(zone)
+	return result, nil
 }
 
 // periods lists the billing periods of the report, at least one.

@@ -56,6 +56,9 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
+	if detail.Week, err = q.week(ctx); err != nil {
+		return nil, err
+	}
 	if err := q.whoIs(ctx, &detail); err != nil {
 		return nil, err
 	}

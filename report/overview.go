@@ -80,6 +80,9 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 	if err := q.notable(ctx, o, hosts); err != nil {
 		return nil, err
 	}
+	if o.Hours, err = q.hours(ctx); err != nil {
+		return nil, err
+	}
 	if q.everyLine() {
 		if o.Lines, err = q.lineRows(ctx); err != nil {
 			return nil, err

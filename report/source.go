@@ -37,6 +37,10 @@ var (
 	firstSQL string
 	//go:embed sql/first_day.sql
 	firstDaySQL string
+	//go:embed sql/quarters.sql
+	quartersSQL string
+	//go:embed sql/present_quarters.sql
+	presentQuartersSQL string
 	//go:embed sql/known.sql
 	knownSQL string
 	//go:embed sql/seen.sql

@@ -155,6 +155,10 @@ type Result struct {
 	// of others.
 	Before *Result
 
+	// FineFrom is set on History only: what is before it is known by the day
+	// only; zero when nothing is.
+	FineFrom time.Time
+
 	// Set on Overview only.
 	Overview *OverviewResult
 	// Set on Host only.
@@ -177,6 +181,7 @@ type OverviewResult struct {
 	Days                       []Row  // every day of the span up to today; Span and DayCount tell the rest
 	Hosts, Protocols, Networks []Row  // the first rows, with an "Others" row that makes them sum to Total
 	HostCount, ProtocolCount   int    // without Unmatched, without Others
+	Hours                      []Row  // of a span of up to two days of which quarter hours are kept: Start, End
 	Lines                      []Row  // of a report about all lines: each with its own period and cap
 
 	// Set in a running span: the host with the most usage of today, and the
@@ -221,6 +226,7 @@ type HostResult struct {
 	Peers     []Peer
 	Names     []Name
 	Previous  Counters // the period before, same elapsed days
+	Week      *Week    // nil when only daily figures are left of the span, or it is over 400 days
 }
 
 // Peer is a far end of a host.

@@ -19,6 +19,7 @@ type DaysPage struct {
 	Months bool // a row is a month
 	Change bool // compared with another time
 	Chart  chart
+	Total  chart // how the days run up
 	Facts  []fact
 	Lines  []line
 	Totals totals
@@ -31,7 +32,7 @@ func (p reportPages) days(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := DaysPage{ReportPage: p.frame(r, a, "Days", "overview", "/days")}
 	if page.Empty == nil {
-		page.Chart = a.dayChart(a.Rows)
+		page.Chart, page.Total = a.dayChart(a.Rows), a.totalChart(a.Rows)
 		page.Facts = append(a.factsOf(a.Rows), a.uncountedFact()...)
 		rows := a.Rows
 		if page.Months = len(rows) > maxDayRows; page.Months {

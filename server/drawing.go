@@ -14,17 +14,15 @@ type chart struct {
 	SVG, Legend template.HTML
 	Unit        string // what a row of the table is: Day
 	Rows        []chartRow
+	Single      bool // rows have usage only
+
+	picture charts.Picture
 }
 
 // chartRow is a column of a chart as words.
 type chartRow struct {
 	Label, Received, Sent, Usage string
 	Gap                          bool
-}
-
-// drawn puts a picture into a page. The charts package escapes all it is given.
-func drawn(p charts.Picture) chart {
-	return chart{SVG: template.HTML(p.Inline()), Legend: template.HTML(p.Legend())} //nolint:gosec // escaped by charts
 }
 
 // columnsOf is the frame of a column chart of received and sent.

@@ -13,6 +13,9 @@ type HistoryPage struct {
 	ReportPage
 	Chart  chart
 	Facts  []fact
+	Year   yearMap
+	Table  yearTable
+	Coarse string // since when more than daily figures are kept
 	Lines  []periodLine
 	Totals totals
 }
@@ -37,7 +40,16 @@ func (p reportPages) history(w http.ResponseWriter, r *http.Request) error {
 	page.Compare = historyComparer(a.at, a.Request.Compare)
 	if page.Empty == nil {
 		page.Chart = a.periodChart(a.Rows)
-		page.Facts = a.historyFacts()
+		days, err := p.daysOfHistory(r, a)
+		if err != nil {
+			return err
+		}
+		page.Facts = a.historyFacts(days)
+		page.Year = a.yearMapOf(days, r.URL.Query().Get("year"))
+		page.Table = a.yearTableOf(a.Rows)
+		if !a.FineFrom.IsZero() {
+			page.Coarse = dayLong(billing.DateOf(a.FineFrom))
+		}
 		page.Totals = a.totalsOf(a.Rows)
 		year := a.Request.Compare == report.CompareYear
 		for i, row := range a.Rows {
@@ -104,6 +116,9 @@ func (a answer) periodLine(r report.Row, t totals) periodLine {
 	if r.Partial {
 		l.Tags = append(l.Tags, "so far")
 	}
+	if r.Start.Before(a.FineFrom) {
+		l.Tags = append(l.Tags, "only days left")
+	}
 	if r.Cap > 0 {
 		s := a.size(r.Cap)
 		l.Cap, l.OfCap, l.Bad = &s, percent(r.Used, r.Cap), r.Used > r.Cap
@@ -111,12 +126,23 @@ func (a answer) periodLine(r report.Row, t totals) periodLine {
 	return l
 }
 
-func (a answer) historyFacts() []fact {
-	var most report.Row
+// historyFacts are the records: the most and the least of a period, the
+// biggest day.
+func (a answer) historyFacts(days []report.Row) []fact {
+	var most, least, day report.Row
 	var whole, n, over uint64
-	for _, row := range a.Rows {
+	for _, d := range days {
+		if d.Usage() > day.Usage() {
+			day = d
+		}
+	}
+	for i, row := range a.Rows {
 		if row.Usage() > most.Usage() {
 			most = row
+		}
+		// The first period is seldom a whole one.
+		if i > 0 && !row.Partial && !row.Gap && row.Usage() > 0 && (least.Usage() == 0 || row.Usage() < least.Usage()) {
+			least = row
 		}
 		if !row.Partial && !row.Gap {
 			whole += row.Usage()
@@ -131,6 +157,17 @@ func (a answer) historyFacts() []fact {
 		f := a.fact("The most", most.Usage())
 		f.More = dateRange(billing.DateOf(most.Start), endDate(most.End))
 		f.Href = a.at.on("period", billing.DateOf(most.Start).String()).to("/")
+		facts = append(facts, f)
+	}
+	if least.Usage() > 0 && n > 1 {
+		f := a.fact("The least", least.Usage())
+		f.More = dateRange(billing.DateOf(least.Start), endDate(least.End))
+		f.Href = a.at.on("period", billing.DateOf(least.Start).String()).to("/")
+		facts = append(facts, f)
+	}
+	if day.Usage() > 0 {
+		f := a.fact("Biggest day", day.Usage())
+		f.More, f.Href = a.day(day.Date).Text, a.at.on().to("/days/"+day.Date.String())
 		facts = append(facts, f)
 	}
 	if n > 0 {

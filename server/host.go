@@ -19,6 +19,7 @@ type HostPage struct {
 	Total                 size
 	Facts                 []fact
 	Chart                 chart
+	Week                  chart
 	Change                bool // compared with another time
 	Protocols             []line
 	Peers, MorePeers      []line
@@ -46,13 +47,7 @@ func (p reportPages) host(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, u.String(), http.StatusSeeOther)
 		return nil
 	}
-	q := r.URL.Query()
-	q.Set("host", addr.String())
-	req, err := report.Parse(report.Host, q)
-	if err != nil {
-		return err
-	}
-	a, err := p.ask(r, path, req)
+	a, err := p.hostAnswer(r, addr)
 	if err != nil {
 		return err
 	}
@@ -62,6 +57,17 @@ func (p reportPages) host(w http.ResponseWriter, r *http.Request) error {
 		page.fill(a)
 	}
 	return p.show(w, r, "host", page, page.Empty)
+}
+
+// hostAnswer answers the question of a host's page.
+func (p reportPages) hostAnswer(r *http.Request, addr netip.Addr) (answer, error) {
+	q := r.URL.Query()
+	q.Set("host", addr.String())
+	req, err := report.Parse(report.Host, q)
+	if err != nil {
+		return answer{}, err
+	}
+	return p.ask(r, "/hosts/"+addr.String(), req)
 }
 
 // hostAddress reads the host of the path: an address, or a name some host has
@@ -115,7 +121,7 @@ func (page *HostPage) fill(a answer) {
 		page.Facts = append(page.Facts, f)
 	}
 	page.Facts = append(page.Facts, a.uncountedFact()...)
-	page.Chart = a.dayChart(d.Days)
+	page.Chart, page.Week = a.dayChart(d.Days), a.weekChart()
 	page.Totals = a.totalsOf(d.Protocols).against(a, func(r *report.Result) []report.Row { return r.Detail.Protocols })
 	page.Change = a.Before != nil
 	t := page.Totals

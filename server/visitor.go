@@ -107,7 +107,12 @@ func (s *Server) require(next http.Handler, may func(visitor) bool) http.Handler
 
 // isExport reports whether the path is a document for programs.
 func isExport(path string) bool {
-	return strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".csv") || path == "/metrics"
+	for _, suffix := range []string{".json", ".csv", "/chart.svg", "/chart.png", "/metrics"} {
+		if strings.HasSuffix(path, suffix) {
+			return true
+		}
+	}
+	return false
 }
 
 // safeNext returns the page to go to after a login: only a path of ours, never
