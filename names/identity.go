@@ -60,12 +60,22 @@ func resolve(stored []site.Device, seen []sightingOfMAC, from, to int64) []site.
 		if !ok {
 			i = len(devices)
 			ofMAC[s.mac] = i
-			devices = append(devices, site.Device{ID: site.FormatMAC(s.mac), MACs: []uint64{s.mac}})
+			devices = append(devices, site.Device{ID: idOf(s.mac, stored), MACs: []uint64{s.mac}})
 		}
 		devices[i].Addresses = append(devices[i].Addresses, s.addr)
 		place[s.addr] = i
 	}
 	return devices
+}
+
+// idOf is the id of a device that is told by its MAC alone: the MAC, unless a
+// stored device that has lost it is still called so.
+func idOf(mac uint64, stored []site.Device) string {
+	id := site.FormatMAC(mac)
+	if slices.ContainsFunc(stored, func(d site.Device) bool { return d.ID == id }) {
+		id += "-found"
+	}
+	return id
 }
 
 // chosenMACs finds the MAC that tells whose each address is in a span.

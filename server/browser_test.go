@@ -53,7 +53,7 @@ func newHouseOn(t *testing.T, cfg Config, conn driver.Conn) *house {
 	}
 	h := &house{conn: conn, store: site.NewStore(conn, time.UTC), cfg: cfg, zones: make(chan string, 8)}
 	h.deps = Deps{
-		Conn: conn, Site: h.store, Reports: newReports(conn, h.store, services),
+		Conn: conn, Site: h.store, Names: nameless{}, Reports: newReports(conn, h.store, services),
 		Log: slog.New(slog.DiscardHandler),
 		ChangeZone: func(_ context.Context, zone string, progress func(float64)) error {
 			progress(0.5)
@@ -190,6 +190,8 @@ func newReports(conn driver.Conn, store *site.Store, services *flow.Services) *r
 
 // nameless knows no names.
 type nameless struct{}
+
+func (nameless) Rename(context.Context, netip.Addr, string) error { return nil }
 
 func (nameless) Name(netip.Addr) (name, source string) { return "", "" }
 

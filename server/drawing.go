@@ -53,6 +53,9 @@ func (a answer) setBefore(c *charts.Column, before report.Counters) {
 // column draws a row. Its name says the figures to those who point at it or
 // do not see it.
 func (a answer) column(label, name, href string, r report.Row) charts.Column {
+	if a.unlinked {
+		href = ""
+	}
 	c := charts.Column{
 		Label: label, Href: href, Gap: r.Gap, Partial: r.Partial,
 		Parts: []uint64{r.Received, r.Sent},

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/flattraffic/flattraffic/report"
+	"github.com/flattraffic/flattraffic/site"
 )
 
 // HostPage is one host: how much, when, for what, with whom.
@@ -24,6 +26,10 @@ type HostPage struct {
 	Protocols             []line
 	Peers, MorePeers      []line
 	Names                 []nameLine
+	Addresses             []line // where the device has several
+	MoreAddresses         []line
+	Who                   *whoForm
+	Owner                 string
 	Totals                totals
 }
 
@@ -31,6 +37,14 @@ type HostPage struct {
 type nameLine struct {
 	Name, Source string
 	From, To     moment
+}
+
+// whoForm says what the host is called and whose it is, for admins.
+type whoForm struct {
+	Path, Back, Name string
+	Device           DeviceForm
+	Settings         *site.Settings
+	Errors           site.FieldErrors
 }
 
 // firstPeers is how many far ends are seen at once.
@@ -52,7 +66,7 @@ func (p reportPages) host(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := HostPage{ReportPage: p.frame(r, a, addr.String(), "hosts", path)}
-	p.setName(&page, addr)
+	p.setName(&page, addr, a.Detail)
 	if page.Empty == nil && a.Detail != nil {
 		page.fill(a)
 	}
@@ -96,13 +110,20 @@ func (p reportPages) hostAddress(r *http.Request) (netip.Addr, error) {
 }
 
 // setName heads the page: the name it has now, or the address.
-func (p reportPages) setName(page *HostPage, addr netip.Addr) {
+func (p reportPages) setName(page *HostPage, addr netip.Addr, d *report.HostResult) {
 	page.Name, page.Address = addr.String(), addr.String()
 	if addr == netip.IPv6Unspecified() {
 		page.Name, page.Address, page.Unmatched = unmatchedTitle, "between addresses that are not yours", true
-	} else if p.s.names != nil {
-		if name, from := p.s.names.Name(addr); name != "" {
-			page.Name, page.Source = name, nameSource(from)
+	} else if d != nil {
+		if d.Name != "" {
+			page.Name, page.Source = d.Name, nameSource(d.NameFrom)
+		}
+		page.Owner = ownerName(page.Settings, d.Device.Owner)
+		if page.Role == Admin {
+			page.Who = &whoForm{
+				Path: "/settings/hosts/" + url.PathEscape(cmp.Or(d.Device.ID, addr.String())), Back: "/hosts/" + addr.String(),
+				Name: d.Device.Name, Device: DeviceForm{Owner: d.Device.Owner}, Settings: page.Settings,
+			}
 		}
 	}
 	page.Title = page.Name
@@ -131,8 +152,32 @@ func (page *HostPage) fill(a answer) {
 	}
 	page.Peers, page.MorePeers = a.peerLines(d.Peers)
 	for _, n := range d.Names {
-		page.Names = append(page.Names, nameLine{n.Name, nameSource(n.Source), a.seen(n.FirstSeen), a.seen(n.LastSeen)})
+		line := nameLine{n.Name, nameSource(n.Source), a.seen(n.FirstSeen), a.seen(n.LastSeen)}
+		if n.Source == "own" { // Only the day it was given is known.
+			line.Source, line.To = "given here", moment{}
+		}
+		page.Names = append(page.Names, line)
 	}
+	if len(d.Addresses) > 1 {
+		page.Addresses = a.addressLines(d.Addresses)
+		first := min(len(page.Addresses), firstPeers)
+		page.Addresses, page.MoreAddresses = page.Addresses[:first], page.Addresses[first:]
+	}
+}
+
+// addressLines are the addresses of a device.
+func (a answer) addressLines(rows []report.Row) []line {
+	t := totals{counters: a.Total}
+	for _, r := range rows {
+		t.most = max(t.most, r.Usage())
+	}
+	var lines []line
+	for _, r := range rows {
+		l := a.line(r.Counters, t)
+		l.Name = r.Host.String()
+		lines = append(lines, l)
+	}
+	return lines
 }
 
 // peerLines are the far ends: the first few, and those that open on demand.

@@ -293,7 +293,7 @@ func (h *household) answer(req report.Request) *report.Result {
 		res.Overview = h.overview(req, span, cells, res.Total)
 		res.Rows = res.Overview.Days
 	case report.Host:
-		res.Detail = h.detail(cells, span, res.Total)
+		res.Detail = h.detail(req.Filter.Host, cells, span, res.Total)
 		res.Rows = res.Detail.Days
 	}
 	return res
@@ -368,8 +368,9 @@ func headOf(rows []report.Row, n int) []report.Row {
 	return append(slices.Clone(rows[:n]), report.Row{Name: fmt.Sprintf("Others (%d)", len(rows)-n), Counters: sumRows(rows[n:])})
 }
 
-func (h *household) detail(cells []cell, span report.Span, total report.Counters) *report.HostResult {
+func (h *household) detail(host netip.Addr, cells []cell, span report.Span, total report.Counters) *report.HostResult {
 	d := &report.HostResult{Days: h.dayRows(cells, span), Protocols: h.protocolRows(cells)}
+	d.Name, d.NameFrom = h.Name(host)
 	if len(cells) == 0 {
 		return d
 	}

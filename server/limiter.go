@@ -17,10 +17,11 @@ const (
 	maxAddresses = 1024
 )
 
-// loginLimiter slows down guessing. Its state is bounded: an entry lives until
-// its address may try freely again.
-type loginLimiter struct {
-	now func() time.Time
+// limiter slows down guessing and greed. Its state is bounded: an entry lives
+// until its address may try freely again.
+type limiter struct {
+	now  func() time.Time
+	each bucket // of an address, unused
 
 	mu        sync.Mutex
 	overall   bucket
@@ -33,17 +34,19 @@ type attempts struct {
 	known bool // somebody logged in from here; strangers elsewhere cannot lock it out
 }
 
-func newLoginLimiter(now func() time.Time) *loginLimiter {
-	return &loginLimiter{
+// newLimiter returns a limiter with these bounds for one address and for all.
+func newLimiter(now func() time.Time, each, overall bucket) *limiter {
+	return &limiter{
 		now:       now,
-		overall:   bucket{burst: overallBurst, every: overallEvery},
+		each:      each,
+		overall:   overall,
 		addresses: map[netip.Prefix]*attempts{},
 	}
 }
 
 // allow reports whether the address may try now, and if not, how long to wait.
 // A try is counted at once, before the password is checked.
-func (l *loginLimiter) allow(a netip.Addr) (wait time.Duration, ok bool) {
+func (l *limiter) allow(a netip.Addr) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -61,7 +64,7 @@ func (l *loginLimiter) allow(a netip.Addr) (wait time.Duration, ok bool) {
 	}
 	if e == nil {
 		l.sweep(now)
-		e = &attempts{bucket: bucket{burst: addressBurst, every: addressEvery}}
+		e = &attempts{bucket: l.each}
 		l.addresses[source(a)] = e
 	}
 	e.take(now)
@@ -69,7 +72,7 @@ func (l *loginLimiter) allow(a netip.Addr) (wait time.Duration, ok bool) {
 }
 
 // succeeded forgets the tries of an address and keeps its place.
-func (l *loginLimiter) succeeded(a netip.Addr) {
+func (l *limiter) succeeded(a netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.addresses[source(a)]; e != nil {
@@ -79,7 +82,7 @@ func (l *loginLimiter) succeeded(a netip.Addr) {
 
 // sweep drops what says nothing any more, and when all is taken, the entry
 // that was quiet for longest.
-func (l *loginLimiter) sweep(now time.Time) {
+func (l *limiter) sweep(now time.Time) {
 	if len(l.addresses) < maxAddresses/2 {
 		return
 	}

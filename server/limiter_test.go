@@ -16,7 +16,7 @@ func newClock() *clock { return &clock{time.Date(2026, 11, 23, 9, 0, 0, 0, time.
 
 func TestLoginLimiterSlowsOneAddress(t *testing.T) {
 	c := newClock()
-	l := newLoginLimiter(c.now)
+	l := newLimiter(c.now, bucket{burst: addressBurst, every: addressEvery}, bucket{burst: overallBurst, every: overallEvery})
 	guesser, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	tries := func(a netip.Addr, n int) (allowed int) {
 		for range n {
@@ -47,7 +47,7 @@ func TestLoginLimiterSlowsOneAddress(t *testing.T) {
 }
 
 func TestLoginLimiterCountsAnIPv6NetworkAsOne(t *testing.T) {
-	l := newLoginLimiter(newClock().now)
+	l := newLimiter(newClock().now, bucket{burst: addressBurst, every: addressEvery}, bucket{burst: overallBurst, every: overallEvery})
 	allowed := 0
 	for i := range 100 {
 		a := netip.MustParseAddr("2001:db8::").As16()
@@ -66,7 +66,7 @@ func TestLoginLimiterCountsAnIPv6NetworkAsOne(t *testing.T) {
 // not locked out by them.
 func TestLoginLimiterBounds(t *testing.T) {
 	c := newClock()
-	l := newLoginLimiter(c.now)
+	l := newLimiter(c.now, bucket{burst: addressBurst, every: addressEvery}, bucket{burst: overallBurst, every: overallEvery})
 	home := netip.MustParseAddr("192.168.1.30")
 	if _, ok := l.allow(home); !ok {
 		t.Fatal("first login not allowed")
@@ -94,7 +94,7 @@ func TestLoginLimiterBounds(t *testing.T) {
 
 func TestLoginLimiterRemembersABoundedNumberOfKnownAddresses(t *testing.T) {
 	c := newClock()
-	l := newLoginLimiter(c.now)
+	l := newLimiter(c.now, bucket{burst: addressBurst, every: addressEvery}, bucket{burst: overallBurst, every: overallEvery})
 	for i := range 3 * maxAddresses {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		if _, ok := l.allow(a); ok {

@@ -246,12 +246,13 @@ func TestViewer(t *testing.T) {
 	for path, want := range map[string]int{
 		"/hosts.json": http.StatusOK, "/status": http.StatusOK, "/settings/account": http.StatusOK, "/metrics": http.StatusOK,
 		"/settings/plan": http.StatusForbidden, "/settings/networks": http.StatusForbidden, "/welcome/plan": http.StatusForbidden,
+		"/settings/hosts": http.StatusForbidden, "/settings/people": http.StatusForbidden, "/people": http.StatusOK,
 	} {
 		if got := viewer.get(path).status; got != want {
 			t.Errorf("GET %s as viewer = %d, want %d", path, got, want)
 		}
 	}
-	for _, path := range []string{"/settings/plan", "/settings/networks", "/settings/exporters", "/settings/display", "/settings/account/add", "/settings/account/delete", "/welcome/next"} {
+	for _, path := range []string{"/settings/plan", "/settings/networks", "/settings/exporters", "/settings/display", "/settings/hosts/192.168.1.20", "/settings/hosts/192.168.1.20/who", "/settings/people", "/settings/people/share", "/settings/people/revoke", "/settings/account/add", "/settings/account/delete", "/welcome/next"} {
 		if got := viewer.post(path, url.Values{"name": {"admin"}, "role": {Admin}}).status; got != http.StatusForbidden {
 			t.Errorf("POST %s as viewer = %d, want 403", path, got)
 		}

@@ -22,6 +22,7 @@ type Base struct {
 	Receiving     bool   // flows arrived lately
 	ReceivingText string // in words, for the dot
 	Version       string
+	Bare          bool           // without the navigation: for those who may see this page only
 	Demo          bool           // a made-up history is among the data
 	Flash         string         // said once, after a form was saved
 	Settings      *site.Settings // never nil; without lines when not known

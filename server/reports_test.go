@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/site"
 )
 
 // The budgets of the pages, gzipped.
@@ -34,6 +36,12 @@ func (h *household) Name(addr netip.Addr) (name, source string) {
 		}
 	}
 	return "", ""
+}
+
+func (h *household) Rename(context.Context, netip.Addr, string) error { return nil }
+
+func (h *household) Devices(_ context.Context, stored []site.Device, _, _ time.Time) ([]site.Device, error) {
+	return stored, nil
 }
 
 // visit returns a browser on the report pages of a household.

@@ -92,8 +92,9 @@ type completeness struct {
 type answer struct {
 	*report.Result
 	figures
-	at    state
-	plans billing.Plans
+	at       state
+	plans    billing.Plans
+	unlinked bool // its charts lead nowhere
 }
 
 // answer answers the question of a page.

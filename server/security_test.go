@@ -125,7 +125,7 @@ func TestCrossOriginFormIsRefused(t *testing.T) {
 		"opaque origin":         {"Origin": {"null"}, "Sec-Fetch-Site": {"cross-site"}},
 	} {
 		admin.header = header
-		for _, path := range []string{"/settings/plan", "/settings/networks", "/settings/account/password", "/login", "/logout", "/welcome/next"} {
+		for _, path := range []string{"/settings/plan", "/settings/networks", "/settings/people", "/settings/people/share", "/settings/hosts/192.168.1.20/who", "/settings/account/password", "/login", "/logout", "/welcome/next"} {
 			if got := admin.post(path, form).status; got != http.StatusForbidden {
 				t.Errorf("%s: POST %s = %d, want 403", name, path, got)
 			}
@@ -164,7 +164,7 @@ func TestNoInlineScriptOrStyle(t *testing.T) {
 	h := newHouse(t, Config{})
 	admin := h.setUp(t)
 	for _, path := range []string{
-		"/settings/plan", "/settings/networks", "/settings/exporters", "/settings/display", "/settings/account",
+		"/settings/plan", "/settings/networks", "/settings/exporters", "/settings/display", "/settings/account", "/settings/hosts", "/settings/hosts/192.168.1.20", "/settings/people", "/people",
 		"/status", "/welcome/plan", "/welcome/router", "/welcome/networks", "/nothing",
 	} {
 		page := admin.get(path)

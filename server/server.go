@@ -43,6 +43,10 @@ type Names interface {
 	// Name returns the best name of an address now and who says so ("own",
 	// "dhcp", "dns"), or two empty strings. It never waits for the network.
 	Name(addr netip.Addr) (name, source string)
+	// Rename gives an address a name of the user's; an empty one takes it away.
+	Rename(ctx context.Context, addr netip.Addr, name string) error
+	// Devices lists the machines of the household; see report.Names.
+	Devices(ctx context.Context, stored []site.Device, from, to time.Time) ([]site.Device, error)
 }
 
 // Deps are the parts the server stands on. Conn need not be reachable: pages
@@ -71,19 +75,21 @@ type Server struct {
 	now      func() time.Time
 	log      *slog.Logger
 
-	pages    *renderer
-	accounts *Accounts
-	sessions *scs.SessionManager
-	store    *sessionStore
-	logins   *loginLimiter
-	feed     *feed
-	zone     *zoneJob
-	zones    zoneList
-	metrics  *metrics
-	hosts    map[string]bool // names the Host header may have
-	setup    sync.Mutex      // the first password is set once
-	setUp    atomic.Bool     // the first run was gone through
-	handler  http.Handler
+	pages      *renderer
+	accounts   *Accounts
+	sessions   *scs.SessionManager
+	store      *sessionStore
+	logins     *limiter
+	shares     *shareStore
+	shareViews *limiter
+	feed       *feed
+	zone       *zoneJob
+	zones      zoneList
+	metrics    *metrics
+	hosts      map[string]bool // names the Host header may have
+	setup      sync.Mutex      // the first password is set once
+	setUp      atomic.Bool     // the first run was gone through
+	handler    http.Handler
 }
 
 // New returns a server that does nothing yet.
@@ -122,7 +128,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.accounts.preset = cfg.AdminPassword
 	s.store = &sessionStore{conn: deps.Conn}
 	s.sessions = newSessions(s.store)
-	s.logins = newLoginLimiter(s.now)
+	s.logins = newLimiter(s.now, bucket{burst: addressBurst, every: addressEvery}, bucket{burst: overallBurst, every: overallEvery})
+	s.shares = &shareStore{conn: deps.Conn}
+	s.shareViews = newLimiter(s.now, bucket{burst: shareBurst, every: shareEvery}, bucket{burst: shareOverallBurst, every: shareOverallEvery})
 	s.feed = &feed{conn: deps.Conn, now: s.now}
 	s.zone = newZoneJob(deps.ChangeZone, s.log)
 	s.handler = s.routes()
@@ -197,6 +205,10 @@ func (s *Server) routes() http.Handler {
 	s.get(r, "/metrics", s.serveMetrics)
 	s.get(r, "/static/*", s.pages.serveStatic)
 
+	r.Group(func(r chi.Router) {
+		r.Use(compress, s.deadline)
+		s.shareRoutes(r)
+	})
 	r.Group(func(r chi.Router) {
 		r.Use(compress, s.deadline, s.identify)
 		s.loginRoutes(r)

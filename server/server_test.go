@@ -114,9 +114,9 @@ func TestHostileParameters(t *testing.T) {
 		"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "%00", "\x00", "\xff\xfe", "../../etc/passwd", "$(id)", strings.Repeat("9", 3000), "-1", "1e999", "::ffff:1.2.3.4/200",
 	}
 	next := 0
-	for _, path := range []string{"/", "/days", "/hosts", "/hosts/192.168.1.20", "/protocols", "/networks", "/history", "/status", "/login", "/settings/plan", "/settings/networks", "/hosts.json", "/days.csv", "/hosts/192.168.1.20.json", "/overview.csv"} {
+	for _, path := range []string{"/", "/days", "/hosts", "/hosts/192.168.1.20", "/protocols", "/networks", "/people", "/history", "/status", "/login", "/settings/plan", "/settings/networks", "/settings/hosts", "/settings/hosts/192.168.1.20", "/settings/people", "/share/x", "/people.json", "/hosts.json", "/days.csv", "/hosts/192.168.1.20.json", "/overview.csv"} {
 		next++
-		for _, parameter := range []string{"period", "from", "to", "through", "host", "protocol", "network", "line", "compare", "sort", "q", "next", "done", "version", "add", "recipe"} {
+		for _, parameter := range []string{"period", "from", "to", "through", "host", "person", "protocol", "network", "line", "compare", "sort", "q", "next", "done", "version", "add", "recipe"} {
 			for range 3 { // Each value comes by at each path and at each parameter; not all threefold.
 				next++
 				value := hostile[next%len(hostile)]
@@ -381,6 +381,8 @@ const hostileName = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 func (hostileNames) Devices(_ context.Context, stored []site.Device, _, _ time.Time) ([]site.Device, error) {
 	return stored, nil
 }
+
+func (hostileNames) Rename(context.Context, netip.Addr, string) error { return nil }
 
 func (hostileNames) Name(netip.Addr) (name, source string) { return hostileName, "dns" }
 

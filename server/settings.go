@@ -29,6 +29,8 @@ func (s *Server) settingsRoutes(r chi.Router) {
 	s.get(r, "/settings/exporters", s.showExporters)
 	s.post(r, "/settings/exporters", s.saveExporter)
 	s.post(r, "/settings/exporters/delete", s.deleteExporter)
+	s.hostsSettingsRoutes(r)
+	s.peopleSettingsRoutes(r)
 	s.get(r, "/settings/display", s.showDisplay)
 	s.post(r, "/settings/display", s.saveDisplay)
 }
@@ -83,6 +85,20 @@ func flashText(done string) string {
 		return "The exporter is saved. It is followed within seconds."
 	case "exporter-deleted":
 		return "What was set for the exporter is forgotten."
+	case "host":
+		return "The host is saved. All figures follow within seconds, also those of before."
+	case "host-merged":
+		return "The two are one host now, in all figures."
+	case "host-split":
+		return "The address is a host of its own now, in all figures."
+	case "host-forgotten":
+		return "What was set for the host is forgotten."
+	case "person":
+		return "The person is saved."
+	case "person-deleted":
+		return "The person is removed; the hosts belong to nobody now, and the share links are revoked."
+	case "share-revoked":
+		return "The link is revoked. It shows nothing any more."
 	case "display":
 		return "The settings are saved."
 	case "password":

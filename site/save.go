@@ -166,11 +166,7 @@ func (s *Store) SaveDisplay(ctx context.Context, d Display) error {
 // The error is FieldErrors with name, owner, addresses and macs.
 func (s *Store) SaveDevice(ctx context.Context, d Device) error {
 	return s.change(ctx, func(stored *Settings) ([]change, error) {
-		d.Addresses = slices.Clone(d.Addresses)
-		if d.ID == "" {
-			d.ID = newDeviceID()
-		}
-		d, err := checkDevice(d, stored.Devices)
+		d, err := identified(d, stored.Devices)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,2 @@
+INSERT INTO share_links (link, deleted)
+SELECT {link:String}, true

@@ -1,0 +1,4 @@
+SELECT link, person, created_at, expires_at
+FROM share_links FINAL
+WHERE NOT deleted AND (toUnixTimestamp(expires_at) = 0 OR expires_at > toDateTime({now:UInt32}, 'UTC'))
+ORDER BY created_at, link
