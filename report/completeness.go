@@ -228,37 +228,22 @@ func (t *tally) noteDoubts() {
 }
 
 // addDowntime estimates what was missed while the ingest did not run, by the
-// mean of the time it ran. It returns the running seconds by quarter hour.
-func (q *question) addDowntime(ctx context.Context, w window, t *tally) (map[int64]uint64, error) {
-	running := map[int64]uint64{}
-	var first time.Time
-	err := q.each(ctx, "begin of the ledger", firstRunningSQL, q.ledger(w), nil, func(rows driver.Rows) error {
-		var any bool
-		var at uint32
-		if err := rows.Scan(&any, &at); err != nil || !any {
-			return err
-		}
-		first = time.Unix(int64(at), 0)
-		return nil
-	})
+// mean of the time it ran. It returns when it ran.
+func (q *question) addDowntime(ctx context.Context, w window, t *tally) (running, error) {
+	running, first, err := q.ran(ctx, w)
 	if err != nil || first.IsZero() {
 		return running, err
-	}
-	err = q.each(ctx, "running time", runningSQL, q.ledger(w), nil, func(rows driver.Rows) error {
-		var at uint32
-		var seconds uint64
-		err := rows.Scan(&at, &seconds)
-		running[int64(at)] = min(seconds, uint64(quarter/time.Second)) // two listeners make no more than one
-		return err
-	})
-	if err != nil {
-		return nil, err
 	}
 	var up, down time.Duration
 	var gaps []stretch
 	for at := maxTime(w.start, first); at.Before(w.end) && at.Before(q.at); at = at.Add(quarter) {
+		if next := at.Add(day); running.wholeDay(at) && !next.After(w.end) && !next.After(q.at) {
+			up += day
+			at = next.Add(-quarter)
+			continue
+		}
 		length := min(quarter, q.at.Sub(at))
-		ran := min(time.Duration(running[at.Unix()])*time.Second, length)
+		ran := min(running.in(at), length)
 		up += ran
 		if missing := length - ran; missing > downLimit && !at.Equal(first) { // it began in the first one
 			down += missing
@@ -282,40 +267,26 @@ func (q *question) addDowntime(ctx context.Context, w window, t *tally) (map[int
 // nothing although the ingest listened. It may have had nothing to send, so
 // that no loss is booked: what is lost while it sends shows in its sequence
 // numbers.
-func (q *question) noteSilence(ctx context.Context, w window, t *tally, running map[int64]uint64) error {
-	gaps := map[netip.Addr][]stretch{}
-	last := map[netip.Addr]time.Time{}
-	silent := func(x netip.Addr, from, to time.Time) {
-		var listened time.Duration
-		for at := from; at.Before(to); at = at.Add(quarter) {
-			listened += time.Duration(running[at.Unix()]) * time.Second
-		}
-		if to.Sub(from) >= silenceLimit && listened >= silenceLimit-downLimit {
-			gaps[x] = append(gaps[x], stretch{from, to})
-		}
-	}
-	err := q.each(ctx, "silence", heardSQL, q.ledger(w), nil, func(rows driver.Rows) error {
-		var exporter netip.Addr
-		var bucket uint32
-		if err := rows.Scan(&exporter, &bucket); err != nil {
-			return err
-		}
-		x, at := exporter.Unmap(), time.Unix(int64(bucket), 0)
-		if end, ok := last[x]; ok {
-			silent(x, end, at)
-		}
-		last[x] = at.Add(quarter)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
+func (q *question) noteSilence(ctx context.Context, w window, t *tally, running running) error {
 	end := w.end
 	if now := q.at.Truncate(quarter); now.Before(end) { // the running quarter hour is not over yet
 		end = now
 	}
-	for x, at := range last {
-		silent(x, at, end)
+	gaps := map[netip.Addr][]stretch{}
+	err := q.heard(ctx, w, end, func(x netip.Addr, from, to time.Time) {
+		if to.Sub(from) < silenceLimit {
+			return
+		}
+		var listened time.Duration
+		for at := from; at.Before(to); at = at.Add(quarter) {
+			listened += running.in(at)
+		}
+		if listened >= silenceLimit-downLimit {
+			gaps[x] = append(gaps[x], stretch{from, to})
+		}
+	})
+	if err != nil {
+		return err
 	}
 	for _, x := range t.exporters() {
 		if len(gaps[x]) > 0 {

@@ -1,3 +1,5 @@
-SELECT count() > 0, toUnixTimestamp(min(l.bucket))
+SELECT toUnixTimestamp(l.bucket)
 FROM ledger AS l
 WHERE l.event = 'running_seconds'
+ORDER BY l.bucket
+LIMIT 1
