@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -113,6 +114,7 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 		tasks = append(tasks, func(ctx context.Context) error { return p.greet(ctx, e.config, listening) })
 	}
 	tasks = append(tasks, manager.run)
+	tuneMemory()
 	group, ctx := errgroup.WithContext(c.Context)
 	for _, task := range tasks {
 		group.Go(func() error { return task(ctx) })
@@ -122,6 +124,15 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// tuneMemory has the collector run after a quarter more is allocated, not twice
+// as much, unless GOGC says otherwise: nearly all memory of a busy ingest is
+// columns of numbers, which cost it nothing to pass over.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
 }
 
 // patience is how long a service waits at its start for a ClickHouse that

@@ -27,7 +27,7 @@ type Config struct {
 	Dir           string        // spool directory
 	SpoolLimit    int64         // bytes of batch files kept while ClickHouse is away
 	FlushInterval time.Duration // longest time a row waits to be sealed into a batch
-	BatchRows     int           // rows that seal a batch earlier; 0 = 200,000
+	BatchRows     int           // rows that seal a batch earlier; 0 = 131,072
 	StopTimeout   time.Duration // how long stopping may take to send what is left; 0 = 10 s
 }
 
@@ -104,7 +104,7 @@ const (
 // New returns a Deliverer. Open it, then run it.
 func New(cfg Config, deps Deps) (*Deliverer, error) {
 	if cfg.BatchRows == 0 {
-		cfg.BatchRows = 200_000
+		cfg.BatchRows = 1 << 17 // 20 MB; larger ones are hardly cheaper to insert
 	}
 	if cfg.StopTimeout == 0 {
 		cfg.StopTimeout = 10 * time.Second
@@ -152,14 +152,28 @@ func (d *Deliverer) openFor(endMs int64) *batch {
 	}
 	b := d.open[d.last]
 	if b == nil {
-		cols := new(flowColumns)
-		if n := len(d.free); n > 0 {
-			cols, d.free = d.free[n-1], d.free[:n-1]
-		}
-		b = newFlowBatch(cols)
+		b = newFlowBatch(d.unused())
 		d.open[d.last] = b
 	}
 	return b
+}
+
+// unused returns columns that were recycled, or new ones. The caller holds mu.
+func (d *Deliverer) unused() *flowColumns {
+	n := len(d.free)
+	if n == 0 {
+		return new(flowColumns)
+	}
+	cols := d.free[n-1]
+	d.free = d.free[:n-1]
+	return cols
+}
+
+// columns returns empty columns.
+func (d *Deliverer) columns() *flowColumns {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.unused()
 }
 
 // Insert queues rows for another table. Like flows they are stored exactly

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"sort"
 	"time"
 
@@ -19,6 +21,18 @@ type DialFunc func(ctx context.Context) (*ch.Client, error)
 // given up. A large insert can take some seconds without a word.
 const readTimeout = time.Minute
 
+// compression is none within one machine, where it costs more than the bytes
+// it saves and needs a copy of the batch.
+func compression(addresses []string) ch.Compression {
+	for _, a := range addresses {
+		host, _, err := net.SplitHostPort(a)
+		if ip, bad := netip.ParseAddr(host); err != nil || bad != nil || !ip.IsLoopback() {
+			return ch.CompressionLZ4
+		}
+	}
+	return ch.CompressionDisabled
+}
+
 // Dialer returns a DialFunc for a DSN. Of several hosts the first that answers
 // is taken.
 func Dialer(dsn string) (DialFunc, error) {
@@ -28,7 +42,7 @@ func Dialer(dsn string) (DialFunc, error) {
 	}
 	opts := ch.Options{
 		Database: parsed.Auth.Database, User: parsed.Auth.Username, Password: parsed.Auth.Password,
-		TLS: parsed.TLS, Compression: ch.CompressionLZ4, ClientName: "flattraffic",
+		TLS: parsed.TLS, Compression: compression(parsed.Addr), ClientName: "flattraffic",
 		DialTimeout: parsed.DialTimeout, HandshakeTimeout: 2 * parsed.DialTimeout, ReadTimeout: readTimeout,
 	}
 	for name, value := range parsed.Settings {

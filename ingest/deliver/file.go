@@ -14,8 +14,9 @@ import (
 )
 
 // A spool file is one line of JSON, the header, and one block in ClickHouse's
-// Native format within ClickHouse's LZ4 frame. The block names its columns and
-// their types, so that a file can be read by another version of the program.
+// Native format within ClickHouse's LZ4 frames, one a column. The block names
+// its columns and their types, so that a file can be read by another version of
+// the program.
 
 // fileFormat is the version of the layout.
 const fileFormat = 1
@@ -47,38 +48,70 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // encoder turns batches into files. It keeps its buffers and is for one
 // goroutine.
 type encoder struct {
-	block    proto.Buffer
+	column   proto.Buffer // of one column: a whole block would take as much memory again as the batch
 	compress *compress.Writer
-	file     bytes.Buffer
+	body     bytes.Buffer
 }
 
 func newEncoder() *encoder {
 	return &encoder{compress: compress.NewWriter(0, compress.LZ4)}
 }
 
-// encode returns the file of a batch. The bytes are valid until the next call.
-func (e *encoder) encode(b *batch) ([]byte, error) {
-	e.block.Reset()
-	block := proto.Block{Columns: len(b.input), Rows: b.rows}
-	if err := block.EncodeRawBlock(&e.block, proto.Version, b.input); err != nil {
-		return nil, fmt.Errorf("encode batch: %w", err)
+// encode returns the two parts of a batch's file. The bytes are valid until
+// the next call.
+func (e *encoder) encode(b *batch) (line, body []byte, err error) {
+	e.body.Reset()
+	e.column.Reset()
+	e.column.PutInt(len(b.input))
+	e.column.PutInt(b.rows)
+	for _, c := range b.input {
+		if err := e.add(c, b.rows); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := e.compress.Compress(e.block.Buf); err != nil {
-		return nil, fmt.Errorf("compress batch: %w", err)
+	if err := e.frame(); err != nil { // a block without columns
+		return nil, nil, err
 	}
-	body := e.compress.Data
-	line, err := json.Marshal(header{
+	body = e.body.Bytes()
+	line, err = json.Marshal(header{
 		Format: fileFormat, ID: b.id, Table: b.table, Rows: b.rows, FromMs: b.fromMs, ToMs: b.toMs, Sources: b.sources, Replaces: b.replaces,
 		Size: len(body), Checksum: crc32.Checksum(body, castagnoli),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("encode header: %w", err)
+		return nil, nil, fmt.Errorf("encode header: %w", err)
 	}
-	e.file.Reset()
-	e.file.Write(line)
-	e.file.WriteByte('\n')
-	e.file.Write(body)
-	return e.file.Bytes(), nil
+	return append(line, '\n'), body, nil
+}
+
+// add encodes a column into a frame of its own.
+func (e *encoder) add(c proto.InputColumn, rows int) error {
+	if n := c.Data.Rows(); n != rows {
+		return fmt.Errorf("encode batch: column %s has %d rows of %d", c.Name, n, rows)
+	}
+	c.EncodeStart(&e.column, proto.Version)
+	if p, ok := c.Data.(proto.Preparable); ok {
+		if err := p.Prepare(); err != nil {
+			return fmt.Errorf("encode column %s: %w", c.Name, err)
+		}
+	}
+	if s, ok := c.Data.(proto.StateEncoder); ok {
+		s.EncodeState(&e.column)
+	}
+	c.Data.EncodeColumn(&e.column)
+	return e.frame()
+}
+
+// frame compresses what was encoded since the last one.
+func (e *encoder) frame() error {
+	if len(e.column.Buf) == 0 {
+		return nil
+	}
+	if err := e.compress.Compress(e.column.Buf); err != nil {
+		return fmt.Errorf("compress batch: %w", err)
+	}
+	e.body.Write(e.compress.Data)
+	e.column.Reset()
+	return nil
 }
 
 // splitHeader reads the header of a file and returns what follows it.

@@ -64,11 +64,11 @@ func checkBatches(t *testing.T, classifier *flow.Classifier, records []flow.Reco
 	}
 	files := newEncoder()
 	for m, b := range batches {
-		content, err := files.encode(b)
+		line, body, err := files.encode(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := decode(content)
+		back, err := decode(append(line, body...))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,17 +51,17 @@ func (s *sender) mergedEntry(members []*entry) (*entry, error) {
 	}
 	s.sealing.Lock()
 	defer s.sealing.Unlock()
-	content, err := s.encoder.encode(b)
+	line, body, err := s.encoder.encode(b)
 	if err != nil {
 		return nil, err
 	}
-	file, err := s.spool.write(orderOf(members[0].file)+"-"+b.id.String(), content, durable)
+	file, err := s.spool.write(orderOf(members[0].file)+"-"+b.id.String(), line, body, durable)
 	if err != nil {
 		return nil, err
 	}
 	return &entry{
 		id: b.id, table: b.table, rows: b.rows, sources: b.sources, month: members[0].month,
-		file: file, size: int64(len(content)), durable: durable, batch: b, alone: true, replaced: b.replaces,
+		file: file, size: int64(len(line) + len(body)), durable: durable, batch: b, alone: true, replaced: b.replaces,
 	}, nil
 }
 
@@ -84,14 +84,13 @@ func (s *sender) mergeable() []*entry {
 
 // join reads batches from their files into one.
 func (s *sender) join(members []*entry) (b *batch, durable bool, err error) {
-	b = newFlowBatch(new(flowColumns))
-	var scratch flowColumns
+	b = newFlowBatch(s.columns())
 	for _, m := range members {
 		content, err := os.ReadFile(s.spool.path(m.file))
 		if err != nil {
 			return nil, false, fmt.Errorf("read spool file: %w", err)
 		}
-		if err := b.take(content, &scratch); err != nil {
+		if err := b.take(content, &s.scratch); err != nil {
 			return nil, false, fmt.Errorf("%s: %w", m.file, err)
 		}
 		b.replaces = append(b.replaces, m.file)

@@ -140,11 +140,11 @@ func TestMergeOutlivesACrash(t *testing.T) {
 		t.Errorf("ends %s, want %s", got, want)
 	}
 	again := newFlowBatch(new(flowColumns))
-	content, err := next.encoder.encode(b)
+	line, body, err := next.encoder.encode(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.take(content, new(flowColumns)); err != nil {
+	if err := again.take(append(line, body...), new(flowColumns)); err != nil {
 		t.Fatal(err)
 	}
 	for i, got := range again.flows.bytes {

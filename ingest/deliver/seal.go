@@ -48,24 +48,25 @@ func (d *Deliverer) seal() {
 func (d *Deliverer) enqueue(b *batch) bool {
 	d.sealing.Lock()
 	defer d.sealing.Unlock()
-	content, err := d.encoder.encode(b)
+	line, body, err := d.encoder.encode(b)
 	if err != nil {
 		// The columns are the program's own: this cannot be the data's fault.
 		d.deps.Log.Error("a batch cannot be encoded; its rows are lost", "table", b.table, "rows", b.rows, "error", err)
 		d.drop(b.table, b.rows, b.sources)
 		return false
 	}
+	size := int64(len(line) + len(body))
 	e := &entry{id: b.id, table: b.table, rows: b.rows, sources: b.sources, month: b.month()}
 	d.mu.Lock()
 	away := !d.away.IsZero()
-	fits := d.bytes+int64(len(content)) <= d.cfg.SpoolLimit
+	fits := d.bytes+size <= d.cfg.SpoolLimit
 	keep := d.inMemory() < maxInMemory
 	d.mu.Unlock()
 	if fits {
-		if e.file, err = d.spool.write(d.order(b), content, away); err != nil {
+		if e.file, err = d.spool.write(d.order(b), line, body, away); err != nil {
 			d.deps.Log.Error("the spool cannot be written; free space or check the rights of the directory", "directory", d.cfg.Dir, "error", err)
 		} else {
-			e.size, e.durable = int64(len(content)), away
+			e.size, e.durable = size, away
 		}
 	}
 	if e.file == "" && (away || !keep) {
@@ -107,14 +108,14 @@ func (d *Deliverer) inMemory() int {
 	return n
 }
 
-// recycle keeps the columns of a batch for another one.
+// recycle keeps the columns of one batch for the next.
 func (d *Deliverer) recycle(b *batch) {
 	if b.flows == nil {
 		return
 	}
 	b.input.Reset()
 	d.mu.Lock()
-	if len(d.free) < maxInMemory {
+	if len(d.free) == 0 {
 		d.free = append(d.free, b.flows)
 	}
 	d.mu.Unlock()

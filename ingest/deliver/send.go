@@ -30,6 +30,7 @@ type sender struct {
 	used     time.Time // when the connection last worked
 	pause    time.Duration
 	reminded time.Time
+	scratch  flowColumns // of batches being joined
 }
 
 // sendUntil sends batches in order. Once sealed is closed it returns when

@@ -124,13 +124,16 @@ func (s *spool) inspect(name string) (spooled, error) {
 
 // write stores a file under a name that sorts by its order. The file appears
 // whole or not at all. With durable it survives a power cut.
-func (s *spool) write(order string, content []byte, durable bool) (string, error) {
+func (s *spool) write(order string, line, body []byte, durable bool) (string, error) {
 	partial, name := s.path(order+endingPartial), order+endingUnsent
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
 	if err != nil {
 		return "", fmt.Errorf("create spool file: %w", err)
 	}
-	_, err = f.Write(content)
+	_, err = f.Write(line)
+	if err == nil {
+		_, err = f.Write(body)
+	}
 	if err == nil && durable {
 		err = f.Sync()
 	}
