@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	cli "github.com/urfave/cli/v2"
 
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/schema"
+	"github.com/flattraffic/flattraffic/site"
 )
 
 func (p *program) schemaCommand() *cli.Command {
@@ -25,7 +28,11 @@ func (p *program) schemaCommand() *cli.Command {
 					&cli.StringFlag{Name: "to", Usage: "`DAY` after the last"}),
 				Action: p.schemaVerify,
 			},
-			{Name: "rebuild", Usage: "rebuild every rollup from raw flows, as far as they reach, while the ingest goes on", Flags: common, Action: p.schemaRebuild},
+			{
+				Name: "rebuild", Usage: "tell raw flows anew where today's networks and exporter settings differ from those they came in by, and rebuild every rollup from them, as far as they reach, while the ingest goes on",
+				Flags:  append(append([]cli.Flag{}, common...), &cli.BoolFlag{Name: "rollups-only", Usage: "leave the raw flows as they are"}),
+				Action: p.schemaRebuild,
+			},
 		},
 	}
 }
@@ -80,7 +87,14 @@ func (p *program) schemaVerify(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return p.verified(result)
+		if err := p.verified(result); err != nil {
+			return err
+		}
+		_, strays, err := s.strays(c.Context)
+		if err == nil && strays > 0 {
+			fmt.Fprintf(p.stdout, "%s told by other networks or exporter settings than today's; flattraffic schema rebuild tells them anew\n", areOrIs(strays))
+		}
+		return err
 	})
 }
 
@@ -107,10 +121,64 @@ func (p *program) schemaRebuild(c *cli.Context) error {
 		return err
 	}
 	return p.withSite(c, func(s *siteAccess) error {
+		rebuild := schema.Rebuild
+		if !c.Bool("rollups-only") {
+			rules, strays, err := s.strays(c.Context)
+			if err != nil {
+				return err
+			}
+			if strays > 0 {
+				fmt.Fprintf(p.stderr, "%s told by other networks or exporter settings than today's; telling them anew\n", areOrIs(strays))
+				rebuild = func(ctx context.Context, conn driver.Conn, progress schema.Progress) error {
+					return schema.Retell(ctx, conn, rules, progress)
+				}
+			}
+			if err := p.sayHowFar(c.Context, s); err != nil {
+				return err
+			}
+		}
 		bar := p.progress("rebuild")
 		defer bar.done()
-		return schema.Rebuild(c.Context, s.conn, bar.set)
+		return rebuild(c.Context, s.conn, bar.set)
 	})
+}
+
+// strays counts the raw flows that today's settings would tell otherwise.
+func (s *siteAccess) strays(ctx context.Context) (schema.Rules, uint64, error) {
+	settings, err := s.store.Load(ctx)
+	if err != nil {
+		return schema.Rules{}, 0, err
+	}
+	rules := rulesOf(settings)
+	n, err := schema.Strays(ctx, s.conn, rules)
+	return rules, n, err
+}
+
+// rulesOf are the settings that flows are told by.
+func rulesOf(settings *site.Settings) schema.Rules {
+	return schema.Rules{Networks: settings.Prefixes(), Counting: settings.CountRules()}
+}
+
+// sayHowFar says which part of history has no raw flows any more.
+func (p *program) sayHowFar(ctx context.Context, s *siteAccess) error {
+	from, older, err := schema.HistoryFrom(ctx, s.conn)
+	if err != nil {
+		return err
+	}
+	if older && !from.IsZero() {
+		fmt.Fprintf(p.stderr, "raw flows begin on %s; what is older stays as it is\n", from.Format(time.DateOnly))
+	}
+	if older && from.IsZero() {
+		fmt.Fprintln(p.stderr, "there are no raw flows; history stays as it is")
+	}
+	return nil
+}
+
+func areOrIs(flows uint64) string {
+	if flows == 1 {
+		return "1 raw flow is"
+	}
+	return fmt.Sprintf("%d raw flows are", flows)
 }
 
 func plural(n int, what string) string {

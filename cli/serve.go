@@ -224,6 +224,9 @@ func newIngest(cfg config, db *database, store *site.Store, registry *prometheus
 		Settings: store.Load,
 		Registry: registry,
 		Log:      log,
+		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
+			return schema.Exclusive(ctx, db.conn, fn)
+		},
 		Reconcile: func(ctx context.Context, from, to time.Time) error {
 			mended, err := schema.Reconcile(ctx, db.conn, from, to)
 			for _, d := range mended {

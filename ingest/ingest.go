@@ -59,6 +59,9 @@ type Deps struct {
 	// Reconcile brings the rollups in line with flows for a span of time, after
 	// an insert whose fate was unknown.
 	Reconcile func(ctx context.Context, from, to time.Time) error
+	// Exclusive runs fn while nobody else changes flows; nil = no maintenance
+	// runs meanwhile.
+	Exclusive func(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
 // Ingest is the service.
@@ -108,7 +111,7 @@ func New(cfg Config, deps Deps) (*Ingest, error) {
 	in.deliverer, err = deliver.New(deliver.Config{
 		Dir: filepath.Join(in.dir, "spool"), SpoolLimit: cfg.SpoolLimit, FlushInterval: cfg.FlushInterval,
 	}, deliver.Deps{
-		Dial: dial, Log: deps.Log, Reconcile: deps.Reconcile, Inserted: in.inserts.observe,
+		Dial: dial, Log: deps.Log, Reconcile: deps.Reconcile, Exclusive: deps.Exclusive, Inserted: in.inserts.observe,
 		Dropped: func(exporter netip.Addr, rows int) {
 			in.ledger.Count(exporter, time.Now(), ledger.SpoolDrops, uint64(rows))
 		},

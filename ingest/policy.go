@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/flattraffic/flattraffic/flow"
@@ -69,23 +68,10 @@ func (p *policy) decoding(exporter netip.Addr) decode.ExporterSettings {
 	return decode.ExporterSettings{Known: known, SamplingRate: e.SamplingRate, SumOutBytes: e.SumOutBytes}
 }
 
-// counts reports whether a record counts in the totals: an exporter that sees
-// traffic twice is told which interfaces or which direction to count.
+// counts reports whether a record counts in the totals.
 func (p *policy) counts(r *flow.Record) bool {
 	e, known := p.exporters[r.Exporter]
-	if !known {
-		return true
-	}
-	if len(e.CountInterfaces) > 0 && !slices.Contains(e.CountInterfaces, r.InIf) && !slices.Contains(e.CountInterfaces, r.OutIf) {
-		return false
-	}
-	switch e.CountDirection {
-	case "ingress":
-		return r.Observed == flow.Ingress
-	case "egress":
-		return r.Observed == flow.Egress
-	}
-	return true
+	return !known || e.CountRule().Counts(r)
 }
 
 // pollPolicy reads the settings and takes them over when they have changed.

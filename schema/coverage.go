@@ -14,8 +14,9 @@ import (
 type coverage struct {
 	rawFrom   time.Time // rollups hold exactly what raw has from this quarter hour on; zero = all along
 	usageFrom time.Time // the same for the daily tables and usage_15m
-	noRaw     bool      // there are no raw flows
+	noRaw     bool      // there are no raw flows that count
 	noUsage   bool      // there are no quarter hours
+	noDays    bool      // there are no rows of days
 }
 
 // rawCut says whether usage_15m and daily_peer hold what raw has no more.
@@ -41,7 +42,7 @@ func readCoverage(ctx context.Context, conn driver.Conn, zone, flows, usage stri
 	if err != nil {
 		return c, fmt.Errorf("load time zone %s: %w", zone, err)
 	}
-	c.noRaw, c.noUsage = rawRows == 0 || firstRaw == nil, usageRows == 0
+	c.noRaw, c.noUsage, c.noDays = rawRows == 0 || firstRaw == nil, usageRows == 0, dayRows == 0
 	earlier := func(t int64) bool { // the daily tables begin before t
 		return dayRows > 0 && firstDay.Format(time.DateOnly) < time.Unix(t, 0).In(loc).Format(time.DateOnly)
 	}

@@ -52,7 +52,7 @@ type timeOf struct{ Time, Table string }
 // fillRawDay fills in the raw flows that end on a day, UTC.
 func (r *recut) fillRawDay(ctx context.Context, day string) error {
 	source := fmt.Sprintf("(SELECT * FROM %sflows WHERE toDate(`end`) = '%s')", copyPrefix, day)
-	if len(r.Networks) > 0 {
+	if r.Rules != nil {
 		return r.fillRaw(ctx, source) // views do the rest
 	}
 	for _, t := range r.targets() {

@@ -29,6 +29,12 @@ func IsPaused(err error) bool {
 	return errors.As(err, &e) && e.Code == codeViolatedConstraint
 }
 
+// Exclusive runs fn while nobody inserts into flows and no maintenance puts
+// tables in their place: for whoever puts rows into flows past the views.
+func Exclusive(ctx context.Context, conn driver.Conn, fn func(ctx context.Context) error) error {
+	return withInsertsPaused(ctx, conn, fn)
+}
+
 // withInsertsPaused runs fn while nobody inserts into flows: new inserts are
 // refused by the server and those that ran have ended. Whoever inserts tries
 // again, as after any error.

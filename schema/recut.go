@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -31,9 +30,9 @@ const swapTable = nextPrefix + "swap"
 // link files: once so that copy and views begin at the same batch, once for
 // the exchange.
 type recut struct {
-	Zone     string         `json:"zone"`               // of the daily tables afterwards
-	FromRaw  bool           `json:"from_raw,omitempty"` // make usage_15m anew too
-	Networks []netip.Prefix `json:"networks,omitempty"` // tell raw flows anew for these local networks
+	Zone    string `json:"zone"`               // of the daily tables afterwards
+	FromRaw bool   `json:"from_raw,omitempty"` // make usage_15m anew too
+	Rules   *Rules `json:"rules,omitempty"`    // tell raw flows anew by these
 
 	conn  driver.Conn
 	defs  definitions       // for the new zone
@@ -91,19 +90,30 @@ func (r *recut) locked(ctx context.Context) error {
 	if r.defs, err = newDefinitions(r.Zone); err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		err := r.once(ctx)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errRawMoved) || try == maxTellings {
+			return err
+		}
+	}
+	if err := dropLeftovers(ctx, r.conn, false); err != nil {
+		return err
+	}
+	return r.prove(ctx)
+}
+
+// once makes the new tables and puts them in place.
+func (r *recut) once(ctx context.Context) error {
 	if err := withInsertsPaused(ctx, r.conn, r.begin); err != nil {
 		return err
 	}
 	if err := r.fill(ctx); err != nil {
 		return err
 	}
-	if err := withInsertsPaused(ctx, r.conn, r.swap); err != nil {
-		return err
-	}
-	if err := dropLeftovers(ctx, r.conn, false); err != nil {
-		return err
-	}
-	return r.prove(ctx)
+	return withInsertsPaused(ctx, r.conn, r.swap)
 }
 
 // prove compares what was made with raw, and mends what a batch may have left
@@ -130,7 +140,7 @@ func (r *recut) targets() []rollup {
 // source is the table whose inserts a new rollup's view follows.
 func (r *recut) source(t rollup) string {
 	switch {
-	case t.source == "flows" && len(r.Networks) > 0:
+	case t.source == "flows" && r.Rules != nil:
 		return nextPrefix + "flows"
 	case t.source == "usage_15m" && r.FromRaw:
 		return nextPrefix + "usage_15m"
@@ -158,7 +168,7 @@ func (r *recut) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(r.Networks) > 0 {
+	if r.Rules != nil {
 		if err := r.beginRaw(ctx); err != nil {
 			return err
 		}
@@ -192,6 +202,11 @@ func (r *recut) needed() []string {
 
 // swap puts the new tables in place.
 func (r *recut) swap(ctx context.Context) error {
+	if r.Rules != nil {
+		if err := r.checkRaw(ctx); err != nil {
+			return err
+		}
+	}
 	intent, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("write down the recut: %w", err)
@@ -202,7 +217,7 @@ func (r *recut) swap(ctx context.Context) error {
 	if err := dropViews(ctx, r.conn); err != nil {
 		return err
 	}
-	if len(r.Networks) > 0 {
+	if r.Rules != nil {
 		if err := r.swapRaw(ctx); err != nil {
 			return err
 		}

@@ -176,9 +176,9 @@ func checkExporter(e Exporter) (Exporter, error) {
 	switch e.CountDirection {
 	case "":
 		e.CountDirection = "any"
-	case "any", "ingress", "egress":
+	case "any", "ingress", "egress", "none":
 	default:
-		fields["count_direction"] = fmt.Sprintf("%q is not a direction; choose any, ingress or egress.", e.CountDirection)
+		fields["count_direction"] = fmt.Sprintf("%q is not a direction; choose any, ingress, egress or none.", e.CountDirection)
 	}
 	if len(e.CountInterfaces) > maxInterfaces {
 		fields["count_interfaces"] = fmt.Sprintf("These are more than %d interfaces; leave the field empty to count all.", maxInterfaces)

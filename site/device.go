@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/flattraffic/flattraffic/flow"
 )
 
 // ZoneChanged returns the time zone that the daily tables are to be cut in
@@ -22,6 +24,29 @@ func ZoneChanged(before, after *Settings) (zone string, changed bool) {
 func (s *Settings) DayZone() string {
 	plans := s.Lines[0].Plans
 	return plans[len(plans)-1].Zone.String()
+}
+
+// CountRule is what the exporter's settings say about its records.
+func (e Exporter) CountRule() flow.CountRule {
+	rule := flow.CountRule{Exporter: e.Address, Interfaces: e.CountInterfaces}
+	switch e.CountDirection {
+	case "ingress":
+		rule.Observed = flow.Ingress
+	case "egress":
+		rule.Observed = flow.Egress
+	case "none":
+		rule.None = true
+	}
+	return rule
+}
+
+// CountRules are those of all exporters something is set for.
+func (s *Settings) CountRules() []flow.CountRule {
+	list := make([]flow.CountRule, 0, len(s.Exporters))
+	for _, e := range s.Exporters {
+		list = append(list, e.CountRule())
+	}
+	return list
 }
 
 // Prefixes returns the ranges of the local networks.

@@ -43,7 +43,7 @@ type Exporter struct {
 	Blocked         bool     // its datagrams are dropped and counted as such
 	SamplingRate    uint32   // overrides what it says, 0 = as exported
 	CountInterfaces []uint32 // only records with one of these as in- or out-interface count; empty = all
-	CountDirection  string   // "any", "ingress" or "egress" (information element 61)
+	CountDirection  string   // "any", "ingress" or "egress" (information element 61), or "none": no record counts
 	SumOutBytes     bool     // add elements 1 and 23 when both are set and differ
 }
 

@@ -39,6 +39,8 @@ type Deps struct {
 	// at or after from and end before to. It is called after a batch in doubt;
 	// no other batch is sent meanwhile. May be nil.
 	Reconcile func(ctx context.Context, from, to time.Time) error
+	// Exclusive runs fn while nobody else changes flows. May be nil.
+	Exclusive func(ctx context.Context, fn func(ctx context.Context) error) error
 	// Dropped is told of flow rows given up because the spool was full or a
 	// spool file could not be read. Exporter :: stands for unknown ones.
 	Dropped func(exporter netip.Addr, rows int)
@@ -116,6 +118,9 @@ func New(cfg Config, deps Deps) (*Deliverer, error) {
 		return nil, fmt.Errorf("flush interval %s: it must be above zero, 1s for example", cfg.FlushInterval)
 	case deps.Dial == nil || deps.Log == nil || deps.Dropped == nil:
 		return nil, errors.New("deliverer lacks Dial, Log or Dropped")
+	}
+	if deps.Exclusive == nil {
+		deps.Exclusive = func(ctx context.Context, fn func(context.Context) error) error { return fn(ctx) }
 	}
 	d := &Deliverer{
 		cfg: cfg, deps: deps,

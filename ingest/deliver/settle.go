@@ -9,6 +9,8 @@ import (
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/google/uuid"
+
+	"github.com/flattraffic/flattraffic/schema"
 )
 
 //go:embed sql/missing.sql
@@ -41,8 +43,8 @@ func (s *sender) restore(ctx context.Context, b *batch) (bool, error) {
 	// next try.
 	table := "flows_repair_" + strings.ReplaceAll(b.id.String(), "-", "")
 	for _, q := range []string{
-		"CREATE TABLE IF NOT EXISTS " + table + " AS flows COMMENT 'Rows of an interrupted insert, compared with flows; removed at once'",
-		"TRUNCATE TABLE " + table,
+		"DROP TABLE IF EXISTS " + table + " SYNC",
+		"CREATE TABLE " + table + " AS flows COMMENT 'Rows of an interrupted insert, compared with flows; removed at once'",
 	} {
 		if err := s.do(ctx, ch.Query{Body: q}); err != nil {
 			return false, err
@@ -51,27 +53,26 @@ func (s *sender) restore(ctx context.Context, b *batch) (bool, error) {
 	if err := s.insert(ctx, table, b.input, uuid.New()); err != nil {
 		return false, err
 	}
-	missing, err := s.missing(ctx, table, b.input)
+	var missing uint64
+	// Maintenance that tells flows anew must see the rows or be done before.
+	err := s.deps.Exclusive(ctx, func(ctx context.Context) (err error) {
+		if missing, err = s.missing(ctx, table); err != nil || missing == 0 {
+			return err
+		}
+		return s.attach(ctx, table)
+	})
 	if err != nil {
 		return false, err
-	}
-	if missing > 0 {
-		if err := s.attach(ctx, table); err != nil {
-			return false, err
-		}
 	}
 	return missing > 0, s.do(ctx, ch.Query{Body: "DROP TABLE IF EXISTS " + table + " SYNC"})
 }
 
-// missing counts the rows of a table that flows lacks.
-func (s *sender) missing(ctx context.Context, table string, input proto.Input) (uint64, error) {
-	names := make([]string, len(input))
-	for i, c := range input {
-		names[i] = "`" + strings.ReplaceAll(c.Name, "`", "") + "`"
-	}
+// missing counts the rows of a table that flows lacks. How a row is told may
+// have changed since.
+func (s *sender) missing(ctx context.Context, table string) (uint64, error) {
 	var missing proto.ColUInt64
 	err := s.do(ctx, ch.Query{
-		Body:   strings.NewReplacer("{table}", table, "{columns}", strings.Join(names, ", ")).Replace(missingSQL),
+		Body:   strings.NewReplacer("{table}", table, "{identity}", schema.FlowIdentity).Replace(missingSQL),
 		Result: proto.Results{{Name: "missing", Data: &missing}},
 	})
 	if err != nil {

@@ -4,15 +4,19 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
 	"github.com/flattraffic/flattraffic/ingest/deliver"
+	"github.com/flattraffic/flattraffic/schema"
 )
 
 // cutter stands between a Deliverer and ClickHouse. While armed it lets an
@@ -270,4 +274,131 @@ func TestHeldBackInserts(t *testing.T) {
 	if got := len(h.reconciliations()); got != 0 {
 		t.Errorf("got %d reconciliations, want none", got)
 	}
+}
+
+// tellAnew tells all flows by rules that differ from those they came in by.
+func tellAnew(t *testing.T, conn driver.Conn, n int) {
+	t.Helper()
+	networks := [][]string{{"10.0.0.0/8"}, {"192.168.0.0/16", "203.0.113.0/24"}, {"198.51.100.0/24", "fd00::/8", "2001:db8::/32"}}
+	rules := schema.Rules{Patience: time.Nanosecond}
+	for _, p := range networks[n%len(networks)] {
+		rules.Networks = append(rules.Networks, netip.MustParsePrefix(p))
+	}
+	// Batches that arrive meanwhile by other rules would make it begin anew; the
+	// test only needs every row once.
+	if err := schema.Retell(t.Context(), conn, rules, nil); err != nil && !strings.Contains(err.Error(), "keep coming in") {
+		t.Error(err)
+	}
+}
+
+// wantOnce compares raw with what was appended, however it is told by now, and
+// every rollup with raw.
+func wantOnce(t *testing.T, conn driver.Conn, batches ...[]deliver.Row) {
+	t.Helper()
+	var want, got [3]uint64
+	for _, rows := range batches {
+		for _, r := range rows {
+			want[0]++
+			want[1] += r.Record.Bytes
+			want[2] += r.Record.Packets
+		}
+	}
+	if err := conn.QueryRow(t.Context(), "SELECT count(), sum(bytes), sum(packets) FROM flows").Scan(&got[0], &got[1], &got[2]); err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("raw holds %d rows, %d bytes, %d packets; want %d, %d, %d", got[0], got[1], got[2], want[0], want[1], want[2])
+	}
+	report, err := schema.Verify(t.Context(), conn, schema.VerifyOptions{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range report.Differences {
+		t.Errorf("%v", d)
+	}
+	noRepairTables(t, conn)
+}
+
+// exclusive are the dependencies of a deliverer beside which the schema is
+// maintained.
+func exclusive(conn driver.Conn, dial deliver.DialFunc) deliver.Deps {
+	return deliver.Deps{
+		Dial:      dial,
+		Exclusive: func(ctx context.Context, fn func(context.Context) error) error { return schema.Exclusive(ctx, conn, fn) },
+		Reconcile: func(ctx context.Context, from, to time.Time) error {
+			_, err := schema.Reconcile(ctx, conn, from, to)
+			return err
+		},
+	}
+}
+
+// A batch in doubt is known again although its rows have been told anew since
+// it was sent.
+func TestDoubtOutlivesTellingAnew(t *testing.T) {
+	conn, dsn := clickhousetest.Database(t)
+	migrate(t, conn, dsn)
+	cut, dial := through(t, dsn)
+	cfg := deliver.Config{Dir: t.TempDir()}
+	r := rand.New(rand.NewPCG(41, 42))
+	rows := randomRows(t, r, 2000, newYear.Add(48*time.Hour))
+	cut.armed.Store(1000)
+	first := run(t, cfg, exclusive(conn, dial))
+	first.Append(rows)
+	waitFor(t, "the batch to be sent", func() bool { return !first.Health().AwaySince.IsZero() })
+	first.stop()
+	if got := len(spoolFiles(t, cfg.Dir, ".sent")); got != 1 {
+		t.Fatalf("got %d batches in doubt, want 1", got)
+	}
+	if got := count(t, conn, "flows"); got != 2000 {
+		t.Fatalf("got %d rows, want the batch to be there", got)
+	}
+	tellAnew(t, conn, 1)
+
+	cut.armed.Store(0)
+	second := run(t, cfg, exclusive(conn, dial))
+	waitFor(t, "the batch to be settled", func() bool { return second.Health().SpoolBatches == 0 })
+	second.stop()
+	wantOnce(t, conn, rows)
+}
+
+// Batches whose acknowledgement is lost, some of them swallowed, are settled
+// while all flows are told anew again and again: none is lost or doubled.
+func TestDoubtDuringTellingAnew(t *testing.T) {
+	conn, dsn := clickhousetest.Database(t)
+	migrate(t, conn, dsn)
+	cut, dial := through(t, dsn)
+	r := rand.New(rand.NewPCG(43, 44))
+	h := run(t, deliver.Config{FlushInterval: 20 * time.Millisecond}, exclusive(conn, dial))
+	at := newYear.Add(48 * time.Hour)
+	before := randomRows(t, r, 3000, at)
+	h.Append(before)
+	waitFor(t, "a first batch", func() bool { return h.Health().SpoolBatches == 0 && count(t, conn, "flows") == 3000 })
+	batches := [][]deliver.Row{before}
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		for n := range 4 {
+			tellAnew(t, conn, n)
+		}
+	}()
+	for i := 0; i < 60; i++ {
+		select {
+		case <-told:
+			i = 60
+			continue
+		default:
+		}
+		if i%6 == 0 {
+			cut.armed.Store(1)
+		}
+		rows := randomRows(t, r, 800, at.Add(time.Duration(i)*time.Minute))
+		batches = append(batches, rows)
+		h.Append(rows)
+		time.Sleep(30 * time.Millisecond)
+	}
+	<-told
+	waitFor(t, "the spool to drain", func() bool { return h.Health().SpoolBatches == 0 })
+	h.stop()
+	wantOnce(t, conn, batches...)
+	t.Logf("%d batches, %d acknowledgements not withheld", len(batches), cut.armed.Load())
 }

@@ -2,3 +2,4 @@ SELECT query_id
 FROM system.processes
 WHERE query_kind = 'Insert' AND is_initial_query
     AND (current_database = currentDatabase() OR position(query, currentDatabase()) > 0)
+    AND NOT startsWith(query, 'INSERT INTO next_')
