@@ -18,6 +18,7 @@ import (
 	cli "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/flattraffic/flattraffic/alerts"
 	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest"
@@ -246,6 +247,9 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 	lookups := &lookups{store: store}
 	hosts := names.New(names.Config{LeaseFiles: cfg.LeaseFiles, ReverseDNS: lookups.wanted.Load}, db.conn, net.DefaultResolver, time.Now, log)
 	reports := report.New(db.conn, store.Current, known, hosts, time.Now)
+	speaker := alerts.New(alerts.Deps{
+		Conn: db.conn, Reports: reports, Settings: store.Current, Secrets: store.Secrets, Now: time.Now, Log: log,
+	})
 	web, err := server.New(server.Config{
 		Listen:         cfg.ListenHTTP,
 		Dev:            cfg.Dev,
@@ -258,7 +262,7 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		SFlow:          first(cfg.ListenSFlow),
 		Version:        version(),
 	}, server.Deps{
-		Conn: db.conn, Reports: reports, Site: store, Names: hosts, Registry: registry, Now: time.Now, Log: log,
+		Conn: db.conn, Reports: reports, Site: store, Names: hosts, Alerts: speaker, Registry: registry, Now: time.Now, Log: log,
 		ChangeZone: func(ctx context.Context, zone string, progress func(float64)) error {
 			return schema.SetZone(ctx, db.conn, zone, func(done, total int) { progress(float64(done) / float64(max(total, 1))) })
 		},
@@ -266,7 +270,7 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 	if err != nil {
 		return nil, err
 	}
-	return []func(context.Context) error{lookups.run, hosts.Run, web.Run}, nil
+	return []func(context.Context) error{lookups.run, hosts.Run, web.Run, speaker.Run}, nil
 }
 
 // lookups knows whether the user wants reverse DNS without asking ClickHouse

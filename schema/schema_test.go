@@ -245,7 +245,7 @@ func TestReader(t *testing.T) {
 		}
 	}
 	for _, query := range []string{
-		"SELECT * FROM accounts", "SELECT password FROM accounts", "SELECT * FROM sessions", "SELECT count() FROM sessions", "SELECT token FROM share_links",
+		"SELECT * FROM accounts", "SELECT password FROM accounts", "SELECT * FROM sessions", "SELECT count() FROM sessions", "SELECT value FROM secrets", "SELECT token FROM share_links",
 		"INSERT INTO settings (key, value) VALUES ('a', 'b')", "TRUNCATE TABLE flows", "DROP TABLE flows", "CREATE TABLE x (n UInt8) ENGINE = Memory",
 		"ALTER TABLE flows DROP PARTITION ID '202611'", "SYSTEM RELOAD DICTIONARIES", "SELECT * FROM file('/etc/hostname', LineAsString)",
 		"SELECT * FROM merge(currentDatabase(), '^accounts$')", "SELECT 1 SETTINGS readonly = 0", "SELECT 1 SETTINGS max_memory_usage = 100000000000",

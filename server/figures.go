@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/report"
 )
 
 // figures writes the numbers and dates of one page: sizes in the unit of the
@@ -104,19 +105,7 @@ func dateRange(first, next billing.Date) string {
 }
 
 // percent writes a part of a whole for people: "39 %", "< 1 %".
-func percent(part, whole uint64) string {
-	if whole == 0 || part == 0 {
-		return "0 %"
-	}
-	p := 100 * float64(part) / float64(whole)
-	switch {
-	case p < 1:
-		return "< 1 %"
-	case p > 99 && part < whole:
-		return "> 99 %"
-	}
-	return strconv.FormatFloat(math.Round(p), 'f', 0, 64) + " %"
-}
+func percent(part, whole uint64) string { return report.Percent(part, whole) }
 
 // fraction writes a completeness, never rounded up to all: "99.8 %".
 func fraction(f float64) string {

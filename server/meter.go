@@ -1,9 +1,8 @@
 package server
 
 import (
-	"strings"
-
 	"github.com/flattraffic/flattraffic/charts"
+	"github.com/flattraffic/flattraffic/report"
 )
 
 // meter draws how much of the cap is used, with the even pace and the likely
@@ -22,22 +21,8 @@ func (a answer) meter() chart {
 		m.LikelyLow, m.LikelyHigh = o.LikelyLow, o.LikelyHigh
 		m.Desc = "An even pace would be at " + a.base.Format(o.EvenPace) + "."
 		if o.LikelyHigh > 0 {
-			m.Desc += " Likely at the end: " + a.sizeRange(o.LikelyLow, o.LikelyHigh) + "."
+			m.Desc += " Likely at the end: " + report.SizeRange(a.base, o.LikelyLow, o.LikelyHigh) + "."
 		}
 	}
 	return drawn(m.Picture())
-}
-
-// sizeRange writes two sizes as one range: "640–780 GB".
-func (f figures) sizeRange(low, high uint64) string {
-	a, b := f.base.Format(low), f.base.Format(high)
-	if a == b {
-		return a
-	}
-	an, au, _ := strings.Cut(a, " ")
-	_, bu, _ := strings.Cut(b, " ")
-	if au == bu {
-		return an + "–" + b
-	}
-	return a + " – " + b
 }

@@ -38,11 +38,8 @@ type overviewAnswer struct {
 	Cap  *size
 	Bad  bool   // over the cap
 	When string // day 12 of 30 · 18 days left
-	Says []say
+	Says []report.Say
 }
-
-// say is a short statement with its point set off.
-type say struct{ Before, Point, After string }
 
 // fact is a figure with what it is.
 type fact struct {
@@ -103,82 +100,17 @@ func (a answer) lineUses() []lineUse {
 	return list
 }
 
-// capped reports whether the cap says anything about these figures: it is one
-// of a whole billing period, of everyone together.
-func (a answer) capped() bool {
-	f := a.Request.Filter
-	f.Line = ""
-	return a.Span.Billing && a.Span.Plan.Cap > 0 && f == (report.Filter{})
-}
+// capped reports whether the cap says anything about these figures.
+func (a answer) capped() bool { return a.Capped() }
 
 func (a answer) overviewAnswer() overviewAnswer {
-	o := a.Overview
-	v := overviewAnswer{Used: a.size(o.Used)}
-	over := !a.now.Before(a.Span.End)
-	switch {
-	case over:
-		v.When = count(o.DayCount, "day", "days")
-	case a.Span.Billing:
-		left := o.DayCount - o.DayNumber
-		v.When = "day " + itoa(o.DayNumber) + " of " + itoa(o.DayCount) + " · " + count(left, "day", "days") + " left"
-		if left == 0 {
-			v.When = "day " + itoa(o.DayNumber) + " of " + itoa(o.DayCount) + " · the last day"
-		}
-	}
-	limit := a.Span.Plan.Cap
-	if a.capped() {
-		s := a.size(limit)
-		v.Cap, v.Bad = &s, o.Used > limit
-	}
-	if v.Bad {
-		v.Says = append(v.Says, say{Point: a.base.Format(o.Used - limit), After: "over the cap"})
-	}
-	if !over && a.Span.Billing && o.LikelyHigh > 0 {
-		s := say{Before: "Likely at the end", Point: a.sizeRange(o.LikelyLow, o.LikelyHigh)}
-		if !o.OverOn.IsZero() && v.Cap != nil && !v.Bad {
-			s.After = "over from about " + dayShort(o.OverOn)
-		}
-		v.Says = append(v.Says, s)
-		if o.Driver != nil && v.Cap != nil {
-			v.Says = append(v.Says, driverSay(*o.Driver))
-		}
-	}
-	if !over && v.Cap != nil && !v.Bad && o.SafePerDay > 0 {
-		v.Says = append(v.Says, say{Point: a.base.Format(o.SafePerDay) + " a day", After: "would stay inside"})
-	}
-	if v.Cap != nil && over && !v.Bad {
-		v.Says = append(v.Says, say{Point: a.base.Format(limit - o.Used), After: "to spare"})
-	}
-	if o.PreviousUsed > 0 {
-		v.Says = append(v.Says, a.comparedSay(o.Used, o.PreviousUsed, over))
+	said := a.Answer(a.now)
+	v := overviewAnswer{Used: a.size(said.Used), Bad: said.Over(), When: said.When, Says: said.Says}
+	if said.Cap > 0 {
+		s := a.size(said.Cap)
+		v.Cap = &s
 	}
 	return v
-}
-
-// driverSay names the host that brings the cap nearer.
-func driverSay(d report.Driver) say {
-	s := say{Before: "Driven by", Point: d.Label(), After: fraction(d.Share) + " of the last " + count(d.Days, "day", "days")}
-	if d.Days == 1 {
-		s.After = fraction(d.Share) + " of today"
-	}
-	return s
-}
-
-// comparedSay sets the figure against the same days of the period before.
-func (a answer) comparedSay(used, before uint64, over bool) say {
-	s := say{After: "than in the period before"}
-	if !over {
-		s.After = "than last period by this day"
-	}
-	switch {
-	case used > before:
-		s.Point = percent(used-before, before) + " more"
-	case used < before:
-		s.Point = percent(before-used, before) + " less"
-	default:
-		s = say{Point: "As much as", After: "last period"}
-	}
-	return s
 }
 
 // factsOf are the figures beside a chart of days: how it came and went, the

@@ -56,6 +56,7 @@ type Deps struct {
 	Reports  *report.Reports
 	Site     *site.Store
 	Names    Names
+	Alerts   Alerter              // nil = nothing is sent
 	Registry *prometheus.Registry // own metrics are added; all of it is served at /metrics
 	Now      func() time.Time     // nil = time.Now
 	Log      *slog.Logger         // nil = slog.Default
@@ -71,6 +72,7 @@ type Server struct {
 	reports  *report.Reports
 	site     *site.Store
 	names    Names
+	alerts   Alerter
 	registry *prometheus.Registry
 	now      func() time.Time
 	log      *slog.Logger
@@ -95,7 +97,7 @@ type Server struct {
 // New returns a server that does nothing yet.
 func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
-		cfg: cfg, conn: deps.Conn, reports: deps.Reports, site: deps.Site, names: deps.Names,
+		cfg: cfg, conn: deps.Conn, reports: deps.Reports, site: deps.Site, names: deps.Names, alerts: deps.Alerts,
 		registry: deps.Registry, now: deps.Now, log: deps.Log,
 	}
 	if s.now == nil {

@@ -31,6 +31,8 @@ func (s *Server) settingsRoutes(r chi.Router) {
 	s.post(r, "/settings/exporters/delete", s.deleteExporter)
 	s.hostsSettingsRoutes(r)
 	s.peopleSettingsRoutes(r)
+	s.get(r, "/settings/alerts", s.showAlerts)
+	s.post(r, "/settings/alerts", s.saveAlerts)
 	s.get(r, "/settings/display", s.showDisplay)
 	s.post(r, "/settings/display", s.saveDisplay)
 }
@@ -99,6 +101,10 @@ func flashText(done string) string {
 		return "The person is removed; the hosts belong to nobody now, and the share links are revoked."
 	case "share-revoked":
 		return "The link is revoked. It shows nothing any more."
+	case "alerts":
+		return "The alerts are saved."
+	case "alerts-tested":
+		return "The alerts are saved, and a test is on its way."
 	case "display":
 		return "The settings are saved."
 	case "password":

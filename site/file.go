@@ -22,6 +22,7 @@ type file struct {
 	Devices   []fileDevice   `toml:"device"`
 	People    []filePerson   `toml:"person"`
 	Display   fileDisplay    `toml:"display"`
+	Alerts    *Alerts        `toml:"alerts"` // without their secrets
 }
 
 type filePlan struct {
@@ -118,6 +119,12 @@ func parseFile(text []byte) (*Settings, error) {
 // settings checks the parts of a file.
 func (f file) settings(fields FieldErrors) *Settings {
 	s := &Settings{Display: Display{AllowListOnly: f.Display.AllowListOnly, ReverseDNS: f.Display.ReverseDNS == nil || *f.Display.ReverseDNS}}
+	s.Alerts = DefaultAlerts()
+	if f.Alerts != nil {
+		var err error
+		s.Alerts, err = checkAlerts(*f.Alerts)
+		fields.within("alerts", err)
+	}
 	f.plans(s, fields)
 	var list []Network
 	for i, n := range f.Networks {
@@ -288,12 +295,13 @@ func replace(stored, wanted *Settings) []change {
 			who = append(who, personRow(old, true))
 		}
 	}
-	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), people(who...), display(wanted.Display)}
+	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), people(who...), display(wanted.Display), alerts(wanted.Alerts)}
 }
 
 // file writes a snapshot in the form of the file.
 func (s *Settings) file() file {
 	f := file{Display: fileDisplay{AllowListOnly: s.Display.AllowListOnly, ReverseDNS: &s.Display.ReverseDNS}}
+	f.Alerts = &s.Alerts
 	for _, line := range s.Lines {
 		for _, p := range line.Plans {
 			f.Plans = append(f.Plans, filePlan{Line: line.ID, LineName: line.Name, Exporters: texts(line.Exporters), PlanText: TextOf(p)})

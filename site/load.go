@@ -56,7 +56,7 @@ func (s *Store) Load(ctx context.Context) (*Settings, error) {
 // stored reads what the user has saved, without defaults for lines and
 // networks.
 func (s *Store) stored(ctx context.Context) (*Settings, error) {
-	settings := &Settings{Display: Display{ReverseDNS: true}}
+	settings := &Settings{Display: Display{ReverseDNS: true}, Alerts: DefaultAlerts()}
 	for _, part := range []struct {
 		what, statement string
 		scan            func(rows driver.Rows, settings *Settings) error
@@ -198,6 +198,8 @@ func scanDisplay(rows driver.Rows, settings *Settings) error {
 		return err
 	}
 	switch key {
+	case keyAlerts:
+		return scanAlerts(value, settings)
 	case keyAllowListOnly:
 		settings.Display.AllowListOnly = value == "true"
 	case keyReverseDNS:

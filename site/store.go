@@ -22,6 +22,8 @@ var (
 	insertPeopleSQL string
 	//go:embed sql/insert_plans.sql
 	insertPlansSQL string
+	//go:embed sql/insert_secrets.sql
+	insertSecretsSQL string
 	//go:embed sql/insert_settings.sql
 	insertSettingsSQL string
 	//go:embed sql/last_change.sql
@@ -36,6 +38,8 @@ var (
 	loadNetworksSQL string
 	//go:embed sql/load_people.sql
 	loadPeopleSQL string
+	//go:embed sql/load_secrets.sql
+	loadSecretsSQL string
 	//go:embed sql/load_plans.sql
 	loadPlansSQL string
 )

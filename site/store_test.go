@@ -89,7 +89,7 @@ func TestLoadDefaults(t *testing.T) {
 	got := load(t, s)
 	want := &Settings{
 		Lines:   []Line{{ID: "home", Plans: billing.Plans{{ID: "home", Name: "Home", Zone: zone(t, "Asia/Kathmandu"), Base: billing.Decimal}}}},
-		Display: Display{ReverseDNS: true},
+		Display: Display{ReverseDNS: true}, Alerts: DefaultAlerts(),
 	}
 	for _, n := range []struct{ prefix, name string }{
 		{"10.0.0.0/8", "Private 10"},
@@ -138,6 +138,11 @@ func fill(t *testing.T, s *Store) *Settings {
 	exporter := Exporter{Address: router, Name: "router", SamplingRate: 100, CountInterfaces: []uint32{3, 7}, CountDirection: "ingress", SumOutBytes: true}
 	do(t, s.SaveExporter(ctx, exporter))
 	do(t, s.SaveDisplay(ctx, Display{AllowListOnly: true}))
+	said := Alerts{
+		Thresholds: []int{50, 90}, SilentHours: 3, Mail: Mail{Host: "mail.example.org", Port: 465, Security: "tls", User: "us", From: "us@example.org", To: []string{"Mere <mere@example.org>"}},
+		Hook: Hook{On: true, Format: "json"},
+	}
+	do(t, s.SaveAlerts(ctx, said, Secrets{MailPassword: "hush", HookURL: "https://ntfy.example.org/topic", HookToken: "tk"}))
 	mere, err := s.SavePerson(ctx, Person{Name: " Mere ", Weight: 2})
 	do(t, err)
 	device := Device{ID: "nas", Name: "NAS", Owner: mere, Apart: true, MACs: []uint64{0x3c22fb010203}, Addresses: []netip.Addr{netip.MustParseAddr("192.168.1.20"), netip.MustParseAddr("fd00::20")}}
@@ -148,7 +153,7 @@ func fill(t *testing.T, s *Store) *Settings {
 			{ID: "spare", Name: "LTE", Plans: billing.Plans{spare}, Exporters: []netip.Addr{netip.MustParseAddr("10.0.0.9"), lte}},
 		},
 		Networks: networks, Exporters: []Exporter{exporter},
-		Display: Display{AllowListOnly: true}, Devices: []Device{device},
+		Display: Display{AllowListOnly: true}, Alerts: said, Devices: []Device{device},
 		People: []Person{{ID: "mere", Name: "Mere", Weight: 2}},
 	}
 }

@@ -24,6 +24,22 @@ ORDER BY (address, mac)
 SETTINGS index_granularity = 8192
 COMMENT 'Which address was seen with which MAC, and when. Group by address, mac';
 
+CREATE TABLE flattraffic.alerts
+(
+    `alert` String COMMENT 'What is said, once: the way it goes, the line, the period and the threshold',
+    `attempt` UInt16 COMMENT 'From 1; another one follows when the one before did not get through',
+    `server` String COMMENT 'Which running program wrote the row',
+    `state` Enum8('claimed' = 1, 'sent' = 2, 'failed' = 3) COMMENT 'claimed: this program sends it, and no other',
+    `subject` String COMMENT 'What it says, in one line',
+    `problem` String COMMENT 'Why it did not get through',
+    `at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When the row was written, UTC'
+)
+ENGINE = MergeTree
+ORDER BY (alert, attempt, at)
+TTL toDateTime(at) + toIntervalYear(3)
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+COMMENT 'Alerts that were sent, so that each is sent once whatever is restarted and however many programs run';
+
 CREATE TABLE flattraffic.daily_host
 (
     `day` Date COMMENT 'Day in the plan\'s time zone' CODEC(Delta(2), ZSTD(1)),
@@ -343,6 +359,18 @@ ENGINE = MergeTree
 ORDER BY protocol
 SETTINGS index_granularity = 8192
 COMMENT 'Names of IP protocols';
+
+CREATE TABLE flattraffic.secrets
+(
+    `key` String COMMENT 'Name of the secret',
+    `value` String COMMENT 'The secret: the password of the mail server, the address and token of the webhook',
+    `changed_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written; the newest wins',
+    `deleted` Bool DEFAULT false COMMENT 'True: the entry was removed'
+)
+ENGINE = ReplacingMergeTree(changed_at)
+ORDER BY (key)
+SETTINGS index_granularity = 8192
+COMMENT 'Secrets of the settings; not readable by the user reader. Read with FINAL and NOT deleted';
 
 CREATE TABLE flattraffic.services
 (

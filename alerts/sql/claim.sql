@@ -1,0 +1,1 @@
+INSERT INTO alerts (alert, attempt, server, state, subject, problem)

@@ -1,0 +1,1 @@
+INSERT INTO secrets (key, value, deleted, changed_at)

@@ -1,0 +1,3 @@
+SELECT key, value
+FROM secrets FINAL
+WHERE NOT deleted
