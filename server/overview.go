@@ -18,6 +18,7 @@ type OverviewPage struct {
 	Protocols shortList
 	Networks  shortList
 	Lines     []lineUse
+	Bill      *billForm // nil = nothing to ask or say
 }
 
 // lineUse is a line on the page of all lines: what it carried in the time shown,
@@ -66,7 +67,17 @@ func (p reportPages) overview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return p.showOverview(w, r, a, nil)
+}
+
+// showOverview shows the page, with a form of the ISP's figure that was not
+// accepted.
+func (p reportPages) showOverview(w http.ResponseWriter, r *http.Request, a answer, refused *billForm) error {
 	page := OverviewPage{ReportPage: p.frame(r, a, "Overview", "overview", "/overview")}
+	page.Bill = a.billOf(page.Base)
+	if refused != nil && page.Bill != nil {
+		page.Bill.Text, page.Bill.Error, page.Bill.Says = refused.Text, refused.Error, nil
+	}
 	if page.Empty == nil && a.Overview != nil {
 		page.Answer = a.overviewAnswer()
 		page.Meter = a.meter()
@@ -74,6 +85,9 @@ func (p reportPages) overview(w http.ResponseWriter, r *http.Request) error {
 		page.Facts = a.overviewFacts()
 		page.Hosts, page.Protocols, page.Networks = a.shortLists()
 		page.Lines = a.lineUses()
+	}
+	if refused != nil {
+		return p.s.render(w, r, http.StatusUnprocessableEntity, "overview", page)
 	}
 	return p.show(w, r, "overview", page, page.Empty)
 }

@@ -225,6 +225,7 @@ func (s *Server) routes() http.Handler {
 		r.Group(func(r chi.Router) {
 			r.Use(s.requireAdmin)
 			s.settingsRoutes(r)
+			s.post(r, "/bill", reportPages{s, s.reports.Run}.saveBill)
 		})
 	})
 	return r

@@ -83,6 +83,8 @@ func flashText(done string) string {
 		return "The plan is saved. Days are being cut again for the new time zone; reports are right again when that is done."
 	case "networks":
 		return "The networks are saved. New flows are told apart by them from now on."
+	case "bill":
+		return "What your ISP says is noted."
 	case "exporter":
 		return "The exporter is saved. It is followed within seconds."
 	case "exporter-deleted":

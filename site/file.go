@@ -21,6 +21,7 @@ type file struct {
 	Exporters []fileExporter `toml:"exporter"`
 	Devices   []fileDevice   `toml:"device"`
 	People    []filePerson   `toml:"person"`
+	Bills     []fileBill     `toml:"bill"`
 	Display   fileDisplay    `toml:"display"`
 	Alerts    *Alerts        `toml:"alerts"` // without their secrets
 }
@@ -141,6 +142,7 @@ func (f file) settings(fields FieldErrors) *Settings {
 	f.exporters(s, fields)
 	f.devices(s, fields)
 	f.people(s, fields)
+	f.bills(s, fields)
 	addOwners(s)
 	return s
 }
@@ -295,7 +297,7 @@ func replace(stored, wanted *Settings) []change {
 			who = append(who, personRow(old, true))
 		}
 	}
-	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), people(who...), display(wanted.Display), alerts(wanted.Alerts)}
+	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), people(who...), replaceBills(stored, wanted), display(wanted.Display), alerts(wanted.Alerts)}
 }
 
 // file writes a snapshot in the form of the file.
@@ -324,6 +326,9 @@ func (s *Settings) file() file {
 	}
 	for _, p := range s.People {
 		f.People = append(f.People, filePerson{p.ID, p.Name, &p.Weight})
+	}
+	for _, b := range s.Bills {
+		f.Bills = append(f.Bills, fileBill{b.Line, b.First, b.Text})
 	}
 	return f
 }

@@ -67,6 +67,7 @@ func (s *Store) stored(ctx context.Context) (*Settings, error) {
 		{"display settings", loadDisplaySQL, scanDisplay},
 		{"devices", loadDevicesSQL, scanDevice},
 		{"people", loadPeopleSQL, scanPerson},
+		{"what the ISP says", loadBillsSQL, scanBill},
 	} {
 		if err := s.each(ctx, part.statement, func(rows driver.Rows) error { return part.scan(rows, settings) }); err != nil {
 			return nil, fmt.Errorf("load %s: %w", part.what, err)

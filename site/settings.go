@@ -19,6 +19,7 @@ type Settings struct {
 	Alerts    Alerts   // the defaults when none are stored
 	Devices   []Device // devices the user has named, ordered by id
 	People    []Person // ordered by name; every owner of a device is among them
+	Bills     []Bill   // what the ISP says, by line and period
 	Demo      bool     // the database holds a made-up history; set by package demo only
 }
 

@@ -28,6 +28,8 @@ var (
 	insertSettingsSQL string
 	//go:embed sql/last_change.sql
 	lastChangeSQL string
+	//go:embed sql/load_bills.sql
+	loadBillsSQL string
 	//go:embed sql/load_devices.sql
 	loadDevicesSQL string
 	//go:embed sql/load_display.sql
