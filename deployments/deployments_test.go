@@ -233,8 +233,8 @@ func TestComposeIsClosed(t *testing.T) {
 			t.Errorf("a service begins with %q, not with the hardening", first)
 		}
 	}
-	if n := strings.Count(services[1], "<<: *hardened") + strings.Count(services[1], "<<: *flattraffic"); n != 4 {
-		t.Errorf("%d of 4 services are hardened", n)
+	if n := strings.Count(services[1], "<<: *hardened") + strings.Count(services[1], "<<: *flattraffic"); n != 5 {
+		t.Errorf("%d of 5 services are hardened", n)
 	}
 }
 

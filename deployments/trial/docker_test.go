@@ -5,6 +5,7 @@ package trial_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,7 +68,12 @@ func startDocker(t *testing.T) *docker {
 			t.Logf("the engine's log is %s", log.Name())
 			return
 		}
-		if err := os.RemoveAll(dir); err != nil {
+		// The engine leaves its own network namespace mounted.
+		left, err := filepath.Glob(filepath.Join(dir, "exec/netns/*"))
+		for _, path := range left {
+			err = errors.Join(err, syscall.Unmount(path, syscall.MNT_DETACH))
+		}
+		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -75,6 +75,8 @@ func TestCompose(t *testing.T) {
 	s.compose("up", "--detach", "--wait", "--no-build")
 	s.checkClosed()
 	s.run(string(day.settings), "server", "config", "import")
+	s.compose("restart", "ingest") // a running one takes new networks over within seconds, not at once
+	s.await()
 
 	r := newRouter(t, fmt.Sprintf("127.0.0.1:%d", flowPort))
 	killed := s.replay(r, day.flows)
