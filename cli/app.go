@@ -118,8 +118,11 @@ func (p *program) app() *cli.App {
 			p.healthCommand(),
 			p.passwordCommand(),
 			p.configCommand(),
+			p.completionCommand(),
+			p.manCommand(),
 			p.versionCommand(),
 		},
+		EnableBashCompletion: true,
 	}
 	setUsageErrors(app.Commands)
 	return app
@@ -179,6 +182,9 @@ func noArgs(c *cli.Context) error {
 // intersperse moves the flags of the innermost command before its arguments,
 // so that `sql "SELECT 1" --format json` works like `sql --format json "SELECT 1"`.
 func intersperse(app *cli.App, args []string) []string {
+	if args[len(args)-1] == "--"+cli.BashCompletionFlag.Names()[0] {
+		return args // it has to stay the last
+	}
 	commands, at, takesValue := app.Commands, 1, map[string]bool{}
 	for at < len(args) {
 		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.Name == args[at] })
