@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// sealUntil seals open batches at every flush interval and when they are
-// large, until ctx is done, and then a last time.
+// sealUntil seals open batches within every flush interval and when they are
+// large, until ctx is done, and then a last time. A tenth of the interval is
+// left for writing the batch: what is killed then has lost no more than one.
 func (d *Deliverer) sealUntil(ctx context.Context) {
-	ticker := time.NewTicker(d.cfg.FlushInterval)
+	ticker := time.NewTicker(d.cfg.FlushInterval - d.cfg.FlushInterval/10)
 	defer ticker.Stop()
 	for {
 		select {
