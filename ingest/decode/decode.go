@@ -31,6 +31,8 @@ type ExporterSettings struct {
 type Limits struct {
 	Exporters     int           // exporters with state; default 1024
 	Domains       int           // observation domains, source ids, agents of an exporter; default 256
+	AllDomains    int           // domains of all exporters together; default 16384
+	AllSamplers   int           // sampling rates by sampler or interface, all together; default 65536
 	Templates     int           // templates of an exporter; default 2048
 	Fields        int           // fields of a template; default 512
 	AllFields     int           // fields of all templates together; default 1 million
@@ -55,6 +57,8 @@ func (l Limits) withDefaults() Limits {
 	}
 	number(&l.Exporters, 1024)
 	number(&l.Domains, 256)
+	number(&l.AllDomains, 16<<10)
+	number(&l.AllSamplers, 64<<10)
 	number(&l.Templates, 2048)
 	number(&l.Fields, 512)
 	number(&l.AllFields, 1<<20)
@@ -85,14 +89,16 @@ type Decoder struct {
 	owns     func(netip.Addr) bool
 	limits   Limits
 
-	exporters  map[netip.Addr]*exporter
-	strangers  strangers
-	allFields  int // fields of all templates
-	allWaiting int // bytes of all waiting sets
-	nextExpiry int64
-	fields     fields // the record being read, here so that it needs no allocation
-	uptimes    []int  // indexes in dst of records whose times wait for the end of the message
-	sample     sample // the sFlow sample being read
+	exporters   map[netip.Addr]*exporter
+	strangers   strangers
+	allDomains  int // domains of all exporters
+	allSamplers int // sampling rates by sampler or interface of all domains
+	allFields   int // fields of all templates
+	allWaiting  int // bytes of all waiting sets
+	nextExpiry  int64
+	fields      fields // the record being read, here so that it needs no allocation
+	uptimes     []int  // indexes in dst of records whose times wait for the end of the message
+	sample      sample // the sFlow sample being read
 }
 
 // New returns a Decoder without state.

@@ -102,6 +102,51 @@ func (d *Decoder) evict(now time.Time) bool {
 	return true
 }
 
+// share is how much of a limit that all exporters have in common this one may
+// use: strangers only half.
+func (e *exporter) share(limit int) int {
+	if e.stranger != nil {
+		return limit / 2
+	}
+	return limit
+}
+
+// makeRoom forgets strangers that own some of what all exporters have in
+// common, the longest silent first, until that is no longer full. It never
+// forgets the exporter it makes room for and reports false when nobody is left
+// to forget.
+func (d *Decoder) makeRoom(e *exporter, full func() bool, owns func(*exporter) bool, now time.Time) bool {
+	if !full() {
+		return true
+	}
+	var next *list.Element
+	for place := d.strangers.list.Front(); place != nil; place = next {
+		next = place.Next()
+		stranger := place.Value.(*exporter)
+		if stranger == e || !owns(stranger) {
+			continue
+		}
+		d.count(netip.IPv6Unspecified(), now, ledger.StateLimit, 1)
+		d.forget(stranger, now)
+		if !full() {
+			return true
+		}
+	}
+	return false
+}
+
+func ownsTemplates(e *exporter) bool { return e.templates > 0 }
+func ownsWaiting(e *exporter) bool   { return len(e.waiting) > 0 }
+func ownsDomains(e *exporter) bool   { return len(e.domains) > 0 }
+func ownsSamplers(e *exporter) bool {
+	for _, dom := range e.domains {
+		if dom.samplers.size() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // forget drops an exporter and all it owns. What it is known to have lost
 // counts.
 func (d *Decoder) forget(e *exporter, now time.Time) {
@@ -109,15 +154,18 @@ func (d *Decoder) forget(e *exporter, now time.Time) {
 	d.giveUp(e, len(e.waiting))
 	for _, dom := range e.domains {
 		d.lost(e, dom.lossEvent(), dom.sequence.settle(now.UnixMilli(), true))
-		d.dropTemplates(dom)
+		d.dropDomain(dom)
 	}
 	delete(d.exporters, e.addr)
 }
 
-func (d *Decoder) dropTemplates(dom *domain) {
+// dropDomain takes a domain and all it holds out of the books.
+func (d *Decoder) dropDomain(dom *domain) {
 	for id := range dom.templates {
 		d.removeTemplate(dom, id)
 	}
+	d.allDomains--
+	d.allSamplers -= dom.samplers.size()
 }
 
 // domainFor returns the state of an exporter's domain, nil when there is no
@@ -132,12 +180,14 @@ func (d *Decoder) domainFor(addr netip.Addr, key domainKey, settings ExporterSet
 		dom = e.domains[key]
 	}
 	if dom == nil {
-		if len(e.domains) >= d.limits.Domains && !d.evictDomain(e, received) {
+		full := func() bool { return d.allDomains >= e.share(d.limits.AllDomains) }
+		if len(e.domains) >= d.limits.Domains && !d.evictDomain(e, received) || !d.makeRoom(e, full, ownsDomains, received) {
 			d.count(e.addr, received, ledger.StateLimit, 1)
 			return e, nil
 		}
 		dom = &domain{key: key, exporter: e}
 		e.domains[key] = dom
+		d.allDomains++
 	}
 	e.last = dom
 	dom.lastMs = received.UnixMilli()
@@ -159,7 +209,7 @@ func (d *Decoder) evictDomain(e *exporter, now time.Time) bool {
 func (d *Decoder) forgetDomain(dom *domain, now time.Time) {
 	e := dom.exporter
 	d.lost(e, dom.lossEvent(), dom.sequence.settle(now.UnixMilli(), true))
-	d.dropTemplates(dom)
+	d.dropDomain(dom)
 	d.takeWaiting(e, func(w *waiting) bool {
 		if w.domain != dom {
 			return false

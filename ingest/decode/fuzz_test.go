@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
@@ -22,12 +23,17 @@ const slow = 2 * time.Second
 // when it takes long, or when more records come out than bytes went in.
 func check(t *testing.T, d *Decoder, at time.Time, datagram []byte) []flow.Record {
 	t.Helper()
+	return checkFrom(t, d, exporter1, at, datagram)
+}
+
+func checkFrom(t *testing.T, d *Decoder, from netip.Addr, at time.Time, datagram []byte) []flow.Record {
+	t.Helper()
 	began := time.Now()
-	records := d.Decode(nil, exporter1, at, datagram)
+	records := d.Decode(nil, from, at, datagram)
 	took := time.Since(began)
 	for tries := 0; took > slow && tries < 5; tries++ { // the machine may have been busy: what is truly slow is so again
 		began = time.Now()
-		d.Decode(nil, exporter1, at, datagram)
+		d.Decode(nil, from, at, datagram)
 		took = time.Since(began)
 	}
 	if took > slow {
@@ -88,16 +94,18 @@ func FuzzSFlow(f *testing.F)    { fuzzVersion(f, 0, 0, 0, 5) }
 // FuzzDatagrams runs a sequence of datagrams, each behind its length, through
 // one decoder with small bounds and checks that its books agree with its state.
 func FuzzDatagrams(f *testing.F) {
-	var all []byte
-	for _, r := range decodetest.Routers(noon) {
+	var all, many []byte
+	for i, r := range decodetest.Routers(noon) {
 		for _, b := range r.Datagrams {
 			one := append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
 			f.Add(one)
 			all = append(all, one...)
+			many = append(binary.BigEndian.AppendUint16(many, uint16(len(b)|i<<12)), b...)
 		}
 	}
 	f.Add(all)
-	limits := Limits{Exporters: 8, Domains: 4, Templates: 8, Fields: 64, AllFields: 512, WaitingBytes: 4096, AllWaiting: 8192}
+	f.Add(many)
+	limits := Limits{Exporters: 8, Domains: 4, AllDomains: 12, AllSamplers: 6, Templates: 8, Fields: 64, AllFields: 512, WaitingBytes: 4096, AllWaiting: 8192}
 	runs := 0
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		if len(stream) > 1<<18 {
@@ -106,15 +114,16 @@ func FuzzDatagrams(f *testing.F) {
 		d := New(Config{Limits: limits})
 		at := noon
 		for len(stream) > 2 {
-			size := min(int(binary.BigEndian.Uint16(stream)), len(stream)-2)
-			check(t, d, at, stream[2:2+size])
+			size := min(int(binary.BigEndian.Uint16(stream)&0xfff), len(stream)-2)
+			// The highest bits of the length, zero in most seeds, choose the exporter.
+			checkFrom(t, d, forged(int(stream[0]>>4)), at, stream[2:2+size])
 			stream = stream[2+size:]
 			at = at.Add(time.Second)
 		}
 		checkBooks(t, d)
 		d.Tick(at.Add(30 * 24 * time.Hour))
-		if len(d.exporters) != 0 || d.allFields != 0 || d.allWaiting != 0 {
-			t.Fatalf("after a month: %d exporters, %d fields, %d bytes waiting", len(d.exporters), d.allFields, d.allWaiting)
+		if len(d.exporters)+d.allDomains+d.allSamplers+d.allFields+d.allWaiting != 0 {
+			t.Fatalf("after a month: %d exporters, %d domains, %d samplers, %d fields, %d bytes waiting", len(d.exporters), d.allDomains, d.allSamplers, d.allFields, d.allWaiting)
 		}
 		if runs++; runs%256 == 0 { // reading them stops the world
 			var memory runtime.MemStats
@@ -129,11 +138,13 @@ func FuzzDatagrams(f *testing.F) {
 // checkBooks compares what the decoder counts of its state with the state.
 func checkBooks(t *testing.T, d *Decoder) {
 	t.Helper()
-	var fieldsHeld, waitingHeld int
+	var fieldsHeld, waitingHeld, domains, samplers int
 	for _, e := range d.exporters {
 		templates, waits := 0, 0
+		domains += len(e.domains)
 		for _, dom := range e.domains {
 			templates += len(dom.templates)
+			samplers += dom.samplers.size()
 			for _, tpl := range dom.templates {
 				fieldsHeld += len(tpl.raw)
 			}
@@ -145,6 +156,9 @@ func checkBooks(t *testing.T, d *Decoder) {
 			t.Fatalf("books of %s: %d templates (%d), %d bytes waiting (%d), %d domains", e.addr, e.templates, templates, e.waitingBytes, waits, len(e.domains))
 		}
 		waitingHeld += waits
+	}
+	if domains != d.allDomains || samplers != d.allSamplers || domains > d.limits.AllDomains || samplers > d.limits.AllSamplers {
+		t.Fatalf("books: %d domains (%d), %d samplers (%d)", d.allDomains, domains, d.allSamplers, samplers)
 	}
 	if fieldsHeld != d.allFields || waitingHeld != d.allWaiting || fieldsHeld > d.limits.AllFields || waitingHeld > d.limits.AllWaiting || len(d.exporters) > d.limits.Exporters {
 		t.Fatalf("books: %d fields (%d), %d bytes waiting (%d), %d exporters", d.allFields, fieldsHeld, d.allWaiting, waitingHeld, len(d.exporters))

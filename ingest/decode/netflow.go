@@ -229,7 +229,11 @@ func (d *Decoder) learn(m *message, f *fields) {
 	if f.initMs != 0 {
 		m.domain.initMs = f.initMs
 	}
-	if !m.domain.samplers.learn(f) {
+	known := &m.domain.samplers
+	before := known.size()
+	full := func() bool { return d.allSamplers >= m.exporter.share(d.limits.AllSamplers) }
+	if !known.learn(f, !d.makeRoom(m.exporter, full, ownsSamplers, m.received)) {
 		d.count(m.exporter.addr, m.received, ledger.StateLimit, 1)
 	}
+	d.allSamplers += known.size() - before
 }

@@ -162,26 +162,30 @@ func (d *Decoder) restore(s *savedExporter) {
 			return
 		}
 		e.firstMs = min(e.firstMs, s.FirstMs)
-		dom.restore(&sd)
+		d.allSamplers -= dom.samplers.size()
+		dom.restore(&sd, d.limits.AllSamplers-d.allSamplers)
+		d.allSamplers += dom.samplers.size()
 		for _, st := range sd.Templates {
 			d.restoreTemplate(e, dom, &st)
 		}
 	}
 }
 
-func (dom *domain) restore(sd *savedDomain) {
+// restore takes what was saved of a domain, room rates by sampler or interface
+// at most.
+func (dom *domain) restore(sd *savedDomain, room int) {
 	dom.initMs = sd.InitMs
 	if sd.Sampling != nil {
 		dom.samplers.plain = newRate(sd.Sampling[0], sd.Sampling[1])
 	}
 	for _, s := range sd.Samplers {
 		if r := newRate(s.Rate[0], s.Rate[1]); r.known() {
-			dom.samplers.keepID(s.ID, r)
+			dom.samplers.keepID(s.ID, r, dom.samplers.size() >= room)
 		}
 	}
 	for _, s := range sd.Ifaces {
 		if r := newRate(s.Rate[0], s.Rate[1]); r.known() {
-			dom.samplers.keepInterface(s.Index, r)
+			dom.samplers.keepInterface(s.Index, r, dom.samplers.size() >= room)
 		}
 	}
 }
@@ -199,6 +203,6 @@ func (d *Decoder) restoreTemplate(e *exporter, dom *domain, st *savedTemplate) {
 		return
 	}
 	t.sentMs, t.usedMs = st.SentMs, st.UsedMs
-	d.keepTemplate(e, dom, st.ID, t)
+	d.keepTemplate(e, dom, st.ID, t, time.UnixMilli(st.SentMs))
 	e.templateMs = max(e.templateMs, st.SentMs)
 }

@@ -93,9 +93,13 @@ type samplers struct {
 
 const maxSamplers = 256 // a domain; more are refused
 
+// size is the number of rates by sampler or interface.
+func (s *samplers) size() int { return len(s.byID) + len(s.byIf) }
+
 // learn takes an options record. One that names a rate of zero or one switches
-// sampling off. It reports false when a bound refused it.
-func (s *samplers) learn(f *fields) bool {
+// sampling off. With full no further sampler or interface is kept. It reports
+// false when a bound refused it.
+func (s *samplers) learn(f *fields, full bool) bool {
 	r := f.rate()
 	if f.has&hasSampling == 0 {
 		return true
@@ -108,30 +112,30 @@ func (s *samplers) learn(f *fields) bool {
 	}
 	switch {
 	case f.has&hasSamplerID != 0:
-		return s.keepID(f.samplerID, r)
+		return s.keepID(f.samplerID, r, full)
 	case f.has&hasScopeIf != 0:
-		return s.keepInterface(f.scopeIf, r)
+		return s.keepInterface(f.scopeIf, r, full)
 	}
 	s.plain = r
 	return true
 }
 
-func (s *samplers) keepID(id uint64, r rate) bool {
+func (s *samplers) keepID(id uint64, r rate, full bool) bool {
 	if s.byID == nil {
 		s.byID = map[uint64]rate{}
 	}
-	return store(s.byID, id, r)
+	return store(s.byID, id, r, full)
 }
 
-func (s *samplers) keepInterface(index uint32, r rate) bool {
+func (s *samplers) keepInterface(index uint32, r rate, full bool) bool {
 	if s.byIf == nil {
 		s.byIf = map[uint32]rate{}
 	}
-	return store(s.byIf, index, r)
+	return store(s.byIf, index, r, full)
 }
 
-func store[K comparable](m map[K]rate, key K, r rate) bool {
-	if _, ok := m[key]; !ok && len(m) >= maxSamplers {
+func store[K comparable](m map[K]rate, key K, r rate, full bool) bool {
+	if _, ok := m[key]; !ok && (full || len(m) >= maxSamplers) {
 		return false
 	}
 	m[key] = r

@@ -54,6 +54,59 @@ func TestForgedSources(t *testing.T) {
 	}
 }
 
+// TestForgedDomains: many made-up exporters with as many domains and samplers
+// as each may have must not bloat the process either, and one that the user has
+// named gets its place among them.
+func TestForgedDomains(t *testing.T) {
+	c := counts{}
+	known := func(a netip.Addr) ExporterSettings { return ExporterSettings{Known: a == exporter1} }
+	d := New(Config{Ledger: c, Exporter: known})
+	options := decodetest.Template{ID: 500, Scopes: 1, Fields: []decodetest.Field{{ID: 48, Length: 2}, {ID: 50, Length: 2}}}
+	var records [][]byte
+	for id := range 300 {
+		records = append(records, options.Record(id, 7))
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range 60_000 {
+		m := message10()
+		m.Domain = uint32(i % 200)
+		m.Sequence = uint32(i * 1000)
+		d.Decode(nil, forged(i/200), noon, m.Templates(options).Data(options, records...).Bytes())
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 24<<20 {
+		t.Errorf("state grew by %d bytes", grown)
+	}
+	if d.allDomains > d.limits.AllDomains/2 || d.allSamplers > d.limits.AllSamplers/2 || c[ledger.StateLimit] == 0 {
+		t.Errorf("strangers hold %d domains and %d samplers, ledger %v", d.allDomains, d.allSamplers, c)
+	}
+	m := message10().Templates(options).Data(options, records...).Templates(simple).Data(simple, simpleRecord(700))
+	if got := sum(d.Decode(nil, exporter1, noon, m.Bytes())); got != (totals{1, 700, 1}) {
+		t.Errorf("a flow of the exporter that the user has named became %+v", got)
+	}
+	checkBooks(t, d)
+}
+
+// TestRoomForStrangers: when strangers have filled what is theirs, one that
+// sends pushes out one that is silent.
+func TestRoomForStrangers(t *testing.T) {
+	d := New(Config{Limits: Limits{AllFields: 2 * 7 * 3}}) // three templates of strangers
+	for i := range 10 {
+		at := noon.Add(time.Duration(i) * time.Second)
+		got := d.Decode(nil, forged(i), at, message9().Templates(simple).Data(simple, simpleRecord(700)).Bytes())
+		if sum(got) != (totals{1, 700, 1}) {
+			t.Errorf("the flow of stranger %d became %+v", i, got)
+		}
+	}
+	if len(d.exporters) != 3 {
+		t.Errorf("%d strangers are kept, want 3", len(d.exporters))
+	}
+	checkBooks(t, d)
+}
+
 // TestBounds: each bound on state holds, is counted, and leaves what is there
 // in use.
 func TestBounds(t *testing.T) {

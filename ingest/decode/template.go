@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
 
@@ -206,21 +207,17 @@ func (d *Decoder) addTemplate(m *message, id uint16, t *template) {
 		}
 		d.removeTemplate(m.domain, id)
 	}
-	if !d.keepTemplate(m.exporter, m.domain, id, t) {
+	if !d.keepTemplate(m.exporter, m.domain, id, t, m.received) {
 		d.count(m.exporter.addr, m.received, ledger.StateLimit, 1)
 		return
 	}
 	m.newTemplates = true
 }
 
-// keepTemplate stores a template unless a bound is reached. Strangers may fill
-// only half of what all exporters share.
-func (d *Decoder) keepTemplate(e *exporter, dom *domain, id uint16, t *template) bool {
-	room := d.limits.AllFields
-	if e.stranger != nil {
-		room /= 2
-	}
-	if e.templates >= d.limits.Templates || d.allFields+len(t.raw) > room {
+// keepTemplate stores a template unless a bound is reached.
+func (d *Decoder) keepTemplate(e *exporter, dom *domain, id uint16, t *template, now time.Time) bool {
+	full := func() bool { return d.allFields+len(t.raw) > e.share(d.limits.AllFields) }
+	if e.templates >= d.limits.Templates || !d.makeRoom(e, full, ownsTemplates, now) {
 		return false
 	}
 	if dom.templates == nil {

@@ -25,16 +25,13 @@ const waitingCost = 128
 func (w *waiting) cost() int { return len(w.body) + waitingCost }
 
 // wait keeps a set until its template comes. When an exporter's room is full
-// its oldest sets give way; strangers may fill only half of what all share.
+// its oldest sets give way.
 func (d *Decoder) wait(m *message, id uint16, body []byte) {
 	e := m.exporter
 	w := waiting{domain: m.domain, id: id, received: m.received, exportMs: m.exportMs, uptime: m.uptime}
 	cost := len(body) + waitingCost
-	room := d.limits.AllWaiting
-	if e.stranger != nil {
-		room /= 2
-	}
-	if cost > d.limits.WaitingBytes || d.allWaiting+cost > room {
+	full := func() bool { return d.allWaiting+cost > e.share(d.limits.AllWaiting) }
+	if cost > d.limits.WaitingBytes || !d.makeRoom(e, full, ownsWaiting, m.received) {
 		d.count(e.addr, m.received, ledger.StateLimit, 1)
 		d.count(e.addr, m.received, ledger.TemplateMissing, 1)
 		return
