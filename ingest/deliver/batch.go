@@ -16,6 +16,7 @@ type batch struct {
 	table  string
 	input  proto.Input
 	rows   int
+	pieces int   // rows, each as often as it covers quarter hours
 	fromMs int64 // Unix milliseconds, first packet of the earliest record
 	toMs   int64 // Unix milliseconds, just after the end of the latest record
 
@@ -50,10 +51,19 @@ func newFlowBatch(cols *flowColumns) *batch {
 func (b *batch) add(row *Row) {
 	b.flows.append(row)
 	b.rows++
+	b.pieces += piecesOf(row)
 	end := floorSecond(row.Record.EndMs) * 1000
 	b.fromMs = min(b.fromMs, end-(row.Record.EndMs-row.Record.StartMs))
 	b.toMs = max(b.toMs, end+1000)
 	b.addSource(row.Record.Exporter, 1)
+}
+
+// piecesOf is how many quarter hours a record covers: as many rows the views
+// make of it. A week has 673, so that long records make a batch large for
+// ClickHouse that has few rows.
+func piecesOf(row *Row) int {
+	const quarter = 15 * 60 * 1000
+	return int(max(row.Record.EndMs, 0)/quarter-max(row.Record.StartMs, 0)/quarter) + 1
 }
 
 // addSource books rows on an exporter.

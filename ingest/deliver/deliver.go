@@ -27,7 +27,7 @@ type Config struct {
 	Dir           string        // spool directory
 	SpoolLimit    int64         // bytes of batch files kept while ClickHouse is away
 	FlushInterval time.Duration // longest time a row waits to be sealed into a batch
-	BatchRows     int           // rows that seal a batch earlier; 0 = 131,072
+	BatchRows     int           // rows that seal a batch earlier, each counted as often as it covers quarter hours; 0 = 131,072
 	StopTimeout   time.Duration // how long stopping may take to send what is left; 0 = 10 s
 }
 
@@ -68,7 +68,7 @@ type Deliverer struct {
 	stopped  bool
 	open     map[month]*batch
 	last     month // month of the newest row
-	openRows int
+	openRows int   // each as often as it covers quarter hours
 	free     []*flowColumns
 	queue    []*entry // sealed, oldest first
 	bytes    int64    // size of the queue's files
@@ -81,6 +81,7 @@ type entry struct {
 	id      uuid.UUID
 	table   string
 	rows    int
+	pieces  int // rows, each as often as it covers quarter hours
 	sources map[netip.Addr]int
 	file    string // name in the spool directory; empty when it could not be written
 	size    int64  // bytes of the file
@@ -136,16 +137,16 @@ func New(cfg Config, deps Deps) (*Deliverer, error) {
 // taken up to be written, so that memory stays bounded on a slow disk.
 func (d *Deliverer) Append(rows []Row) {
 	d.mu.Lock()
-	for d.openRows >= d.cfg.BatchRows && !d.stopped {
-		d.room.Wait()
-	}
+	defer d.mu.Unlock()
 	for i := range rows {
+		for d.openRows >= d.cfg.BatchRows && !d.stopped {
+			wake(d.full)
+			d.room.Wait()
+		}
 		d.openFor(rows[i].Record.EndMs).add(&rows[i])
+		d.openRows += piecesOf(&rows[i])
 	}
-	d.openRows += len(rows)
-	full := d.openRows >= d.cfg.BatchRows
-	d.mu.Unlock()
-	if full {
+	if d.openRows >= d.cfg.BatchRows {
 		wake(d.full)
 	}
 }
@@ -214,7 +215,7 @@ func (d *Deliverer) Open() error {
 	defer d.mu.Unlock()
 	for _, f := range found {
 		d.queue = append(d.queue, &entry{
-			id: f.ID, table: f.Table, rows: f.Rows, sources: f.Sources,
+			id: f.ID, table: f.Table, rows: f.Rows, pieces: f.Pieces, sources: f.Sources,
 			file: f.name, size: f.size, durable: true, state: f.state(), month: monthOf(f.ToMs - 1000),
 		})
 		d.bytes += f.size

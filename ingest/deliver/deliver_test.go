@@ -73,6 +73,9 @@ func run(t *testing.T, cfg deliver.Config, deps deliver.Deps) *harness {
 	if cfg.FlushInterval == 0 {
 		cfg.FlushInterval = 50 * time.Millisecond
 	}
+	if cfg.StopTimeout == 0 {
+		cfg.StopTimeout = 2 * time.Minute // the machine may be busy
+	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
@@ -340,3 +343,29 @@ func noRepairTables(t *testing.T, conn driver.Conn) {
 
 // timestamp is a time as a literal of SQL's toDateTime.
 func timestamp(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
+
+// Records of a week make the views write hundreds of rows each. They go in
+// small batches, or one insert would need more memory than ClickHouse may have,
+// and fail for ever.
+func TestLongRecordsGoInSmallBatches(t *testing.T) {
+	conn, dial := database(t)
+	var mu sync.Mutex
+	var largest, inserts int
+	h := run(t, deliver.Config{BatchRows: 30_000}, deliver.Deps{Dial: dial, Inserted: func(_ string, rows int, _ time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		largest, inserts = max(largest, rows), inserts+1
+	}})
+	rows := randomRows(t, rand.New(rand.NewPCG(21, 22)), 500, newYear.Add(20*24*time.Hour))
+	for i := range rows {
+		rows[i].Record.StartMs = rows[i].Record.EndMs - flow.MaxSpan.Milliseconds()
+	}
+	h.Append(rows) // at once, as from one datagram
+	h.stop()
+	var want sums
+	want.add(rows)
+	check(t, conn, want)
+	if most := 30_000/672 + 1; largest > most || inserts < len(rows)/most {
+		t.Errorf("the largest of %d inserts had %d records of 673 quarter hours, want at most %d", inserts, largest, most)
+	}
+}

@@ -1,7 +1,8 @@
 // Package deliver brings rows to ClickHouse, each exactly once.
 //
 // Rows gather in column buffers. A batch is sealed once a flush interval, or
-// earlier when it is large. A sealed batch has an id and lies in one month, so
+// earlier when it is large: when its flows cover so many quarter hours that the
+// views' share of the insert would need much memory. A sealed batch has an id and lies in one month, so
 // it becomes one part of flows: it is there as a whole or not at all. It is
 // first written to the spool directory, then sent, then its file is removed.
 // While ClickHouse is away the files stay, are forced to the disk, and are sent

@@ -31,6 +31,7 @@ type header struct {
 	ID       uuid.UUID          `json:"id"`
 	Table    string             `json:"table"`
 	Rows     int                `json:"rows"`
+	Pieces   int                `json:"pieces,omitempty"` // rows, each as often as it covers quarter hours; flows only
 	FromMs   int64              `json:"from_ms"`
 	ToMs     int64              `json:"to_ms"`
 	Sources  map[netip.Addr]int `json:"sources,omitempty"`
@@ -74,7 +75,7 @@ func (e *encoder) encode(b *batch) (line, body []byte, err error) {
 	}
 	body = e.body.Bytes()
 	line, err = json.Marshal(header{
-		Format: fileFormat, ID: b.id, Table: b.table, Rows: b.rows, FromMs: b.fromMs, ToMs: b.toMs, Sources: b.sources, Replaces: b.replaces,
+		Format: fileFormat, ID: b.id, Table: b.table, Rows: b.rows, Pieces: b.pieces, FromMs: b.fromMs, ToMs: b.toMs, Sources: b.sources, Replaces: b.replaces,
 		Size: len(body), Checksum: crc32.Checksum(body, castagnoli),
 	})
 	if err != nil {
@@ -165,7 +166,7 @@ func decode(file []byte) (*batch, error) {
 	if err := readBlock(body, h.Rows, columns.Auto()); err != nil {
 		return nil, err
 	}
-	b := &batch{id: h.ID, table: h.Table, rows: h.Rows, fromMs: h.FromMs, toMs: h.ToMs, sources: h.Sources}
+	b := &batch{id: h.ID, table: h.Table, rows: h.Rows, pieces: h.Pieces, fromMs: h.FromMs, toMs: h.ToMs, sources: h.Sources}
 	for _, c := range columns {
 		column, ok := c.Data.(proto.ColInput)
 		if !ok {

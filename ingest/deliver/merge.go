@@ -60,21 +60,21 @@ func (s *sender) mergedEntry(members []*entry) (*entry, error) {
 		return nil, err
 	}
 	return &entry{
-		id: b.id, table: b.table, rows: b.rows, sources: b.sources, month: members[0].month,
+		id: b.id, table: b.table, rows: b.rows, pieces: b.pieces, sources: b.sources, month: members[0].month,
 		file: file, size: int64(len(line) + len(body)), durable: durable, batch: b, alone: true, replaced: b.replaces,
 	}, nil
 }
 
 // mergeable lists the batches at the head of the queue that may become one:
-// flows of one month that were never sent and lie on disk, no more rows than a
-// large batch has.
+// flows of one month that were never sent and lie on disk, no more than a large
+// batch has.
 func (s *sender) mergeable() []*entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows := 0
+	pieces := 0
 	for i, e := range s.queue {
-		rows += e.rows
-		if i == maxMerged || rows > s.cfg.BatchRows || e.alone ||
+		pieces += e.pieces
+		if i == maxMerged || pieces > s.cfg.BatchRows || e.alone ||
 			e.table != flowsTable || e.state != unsent || e.file == "" || e.month != s.queue[0].month {
 			return append([]*entry(nil), s.queue[:i]...)
 		}
@@ -119,6 +119,7 @@ func (b *batch) take(content []byte, scratch *flowColumns) error {
 	}
 	b.flows.appendAll(scratch)
 	b.rows += h.Rows
+	b.pieces += h.Pieces
 	b.fromMs, b.toMs = min(b.fromMs, h.FromMs), max(b.toMs, h.ToMs)
 	for exporter, n := range h.Sources {
 		b.addSource(exporter, n)

@@ -57,7 +57,7 @@ func (d *Deliverer) enqueue(b *batch) bool {
 		return false
 	}
 	size := int64(len(line) + len(body))
-	e := &entry{id: b.id, table: b.table, rows: b.rows, sources: b.sources, month: b.month()}
+	e := &entry{id: b.id, table: b.table, rows: b.rows, pieces: b.pieces, sources: b.sources, month: b.month()}
 	d.mu.Lock()
 	away := !d.away.IsZero()
 	fits := d.bytes+size <= d.cfg.SpoolLimit
