@@ -200,7 +200,7 @@ func (a answer) overviewFacts() []fact {
 	facts = append(facts, a.notableFacts()...)
 	if o.Unmetered > 0 {
 		f := a.fact("Free", o.Unmetered)
-		f.More = "does not count: " + freeReason(a.Span.Plan)
+		f.More = "does not count toward the cap"
 		facts = append(facts, f)
 	}
 	return append(facts, a.uncountedFact()...)
@@ -224,14 +224,6 @@ func (a answer) notableFacts() []fact {
 		facts = append(facts, named(f, o.Changed))
 	}
 	return facts
-}
-
-// freeReason says what makes usage free under a plan.
-func freeReason(p billing.Plan) string {
-	if p.Free.IsZero() {
-		return "networks outside the cap"
-	}
-	return "free times (" + p.Free.String() + ") and networks outside the cap"
 }
 
 func (f figures) fact(what string, n uint64) fact {

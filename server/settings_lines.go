@@ -54,7 +54,7 @@ func (s *Server) linesPage(w http.ResponseWriter, r *http.Request, settings *sit
 	known := s.knownExporters(r.Context(), settings)
 	for i, l := range settings.Lines {
 		form := LineForm{
-			ID: l.ID, Field: strconv.Itoa(i), Name: l.Name, Label: l.Label(), Plan: linePath(l), Rest: l.Rest(), Removable: i > 0,
+			ID: l.ID, Field: strconv.Itoa(i), Name: l.Label(), Label: l.Label(), Plan: linePath(l), Rest: l.Rest(), Removable: i > 0,
 		}
 		form.Exporters = lineExporters(form.Field, known, settings, l.ID, l.Exporters)
 		if entered != nil && entered.ID == l.ID {

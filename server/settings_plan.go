@@ -50,9 +50,9 @@ const firstVersion = "first"
 // PlanVersion is a line of the list of versions.
 type PlanVersion struct {
 	site.PlanText
-	Version                                string
-	FromText, ToText, CapText, RenewalText string
-	Current, Only                          bool
+	Version                     string
+	Holds, CapText, RenewalText string
+	Current, Only               bool
 }
 
 func (s *Server) showPlan(w http.ResponseWriter, r *http.Request) error {
@@ -133,8 +133,7 @@ func (s *Server) completePlanForm(ctx context.Context, form *PlanForm, line site
 	form.Zones = s.zoneNames(ctx)
 	form.Line, form.Many = line.ID, len(line.Plans) > 1
 	if i := findVersion(line.Plans, form.Version); i >= 0 {
-		v := planVersion(line.Plans, i, line.Plans[i])
-		form.Holds = v.FromText + " – " + v.ToText
+		form.Holds = holds(line.Plans, i)
 	} else {
 		form.Version = ""
 	}
@@ -149,19 +148,31 @@ func (s *Server) completePlanForm(ctx context.Context, form *PlanForm, line site
 func planVersion(plans billing.Plans, i int, now billing.Plan) PlanVersion {
 	p := plans[i]
 	v := PlanVersion{
-		PlanText: site.TextOf(p), Version: versionOf(p), FromText: "the beginning", ToText: "now on", CapText: "no cap",
+		PlanText: site.TextOf(p), Version: versionOf(p), Holds: holds(plans, i), CapText: "no cap",
 		RenewalText: renewalText(p.Renewal), Current: p.EffectiveFrom == now.EffectiveFrom, Only: len(plans) == 1,
-	}
-	if !p.EffectiveFrom.IsZero() {
-		v.FromText = dayYear(p.EffectiveFrom)
-	}
-	if i+1 < len(plans) {
-		v.ToText = dayYear(plans[i+1].EffectiveFrom.AddDays(-1))
 	}
 	if p.Cap > 0 {
 		v.CapText = p.Base.Format(p.Cap)
 	}
 	return v
+}
+
+// holds says from when to when a version is in force.
+func holds(plans billing.Plans, i int) string {
+	last := ""
+	if i+1 < len(plans) {
+		last = dayYear(plans[i+1].EffectiveFrom.AddDays(-1))
+	}
+	switch from := plans[i].EffectiveFrom; {
+	case i == 0 && last == "":
+		return "always"
+	case i == 0:
+		return "until " + last // the first one also holds for all time before it
+	case last == "":
+		return "from " + dayYear(from) + " on"
+	default:
+		return dayYear(from) + " – " + last
+	}
 }
 
 // dayYear writes a date without its weekday: 12 May 2026.

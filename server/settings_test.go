@@ -141,7 +141,7 @@ func TestPlanVersions(t *testing.T) {
 		t.Errorf("%d versions listed, want %d", got, want)
 	}
 	page = admin.get("/settings/plan?version=2026-05-12")
-	if got, want := texts(page.document, "label[for=scope-this]"), []string{"This version only, 12 May 2026 – now on"}; !cmp.Equal(got, want) {
+	if got, want := texts(page.document, "label[for=scope-this]"), []string{"This version only, from 12 May 2026 on"}; !cmp.Equal(got, want) {
 		t.Errorf("the form of the version says %q, want %q", got, want)
 	}
 	page = admin.post("/settings/plan", planOf("cap", "1 TB", "scope", "from", "from", "2026-05-12"))
@@ -156,7 +156,7 @@ func TestPlanVersions(t *testing.T) {
 	if got := planTexts(h.settingsNow(t)); len(got) != 2 || got[0].Cap != "310 GB" || got[0].From != "" {
 		t.Errorf("after the first version was corrected: %+v", got)
 	}
-	if got := texts(page.document, "table tbody th"); !cmp.Equal(got, []string{"the beginning – 11 May 2026", "12 May 2026 – now on now"}) {
+	if got := texts(page.document, "table tbody th"); !cmp.Equal(got, []string{"until 11 May 2026", "from 12 May 2026 on now"}) {
 		t.Errorf("the versions listed hold %q", got)
 	}
 	for field, form := range map[string]url.Values{

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer as createHook } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { chromium } from 'playwright-core';
 
 const bin = new URL('../../bin/flattraffic', import.meta.url).pathname;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const pages = ['/', '/days', '/hosts', '/protocols', '/networks', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/exporters'];
+const pages = ['/', '/days', '/hosts', '/protocols', '/networks', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/exporters', '/?line=all', '/settings/lines', '/settings/alerts'];
 let data, program, browser, base;
 
 const freePort = () => new Promise((resolve) => {
@@ -65,11 +66,85 @@ test('a changed renewal day re-cuts history', async () => {
   const page = await browser.newPage();
   await page.goto(base + '/settings/plan');
   await page.fill('[name=renewal]', '20');
-  await page.press('[name=renewal]', 'Enter');
+  await page.check('#scope-all');
+  await page.click('button[value=preview]');
+  assert.match(await page.textContent('#preview'), /History is cut again: the period before would be 20 /);
+  await page.click('button[value=save]');
   await page.waitForLoadState();
   const json = await (await page.request.get(base + '/overview.json')).json();
   assert.match(json.period.start, /-20T00:00:00/);
+  const history = await (await page.request.get(base + '/history.json')).json();
+  assert.ok(history.rows.length > 3, 'some periods of history');
+  for (const row of history.rows) assert.match(row.start, /-20T00:00:00/);
+  await page.goto(base + '/history');
+  assert.match(await page.textContent('main table'), /20 /);
   await page.close();
+});
+
+test('a free time is kept apart from what counts', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/settings/plan');
+  await page.fill('[name=free]', '02:10-06:00');
+  await page.click('button[value=save]');
+  assert.match(await page.textContent('#free-error'), /quarter hour/);
+  await page.fill('[name=free]', '02:00-06:00\nSat,Sun 00:00-24:00');
+  await page.click('button[value=save]');
+  assert.match(await page.textContent('.notice.good'), /saved/);
+  const query = '?period=previous';
+  const { overview, total } = await (await page.request.get(base + '/overview.json' + query)).json();
+  assert.ok(overview.free.received > 0 && overview.counted.received > 0);
+  for (const way of ['received', 'sent']) assert.equal(overview.counted[way] + overview.free[way], total[way]);
+  assert.equal(overview.used, overview.counted.received + overview.counted.sent);
+  await page.goto(base + '/' + query);
+  assert.match(await page.textContent('.facts'), /Free/);
+  await page.close();
+});
+
+test('a second line has a plan of its own', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/settings/plan');
+  await page.click('a[href="/settings/lines"]');
+  await page.fill('#name-new', 'LTE');
+  await page.fill('#more-new', '192.0.2.77');
+  await page.click('text=Add the line');
+  assert.equal(new URL(page.url()).searchParams.get('line'), 'lte');
+  await page.fill('[name=renewal]', '3');
+  await page.fill('[name=cap]', '50 GB');
+  await page.click('button[value=save]');
+  await page.goto(base + '/hosts');
+  await page.click('details.lines summary');
+  await page.click('details.lines >> text=LTE');
+  assert.equal(new URL(page.url()).searchParams.get('line'), 'lte');
+  const json = await (await page.request.get(base + '/overview.json?line=lte')).json();
+  assert.match(json.period.start, /-03T00:00:00/);
+  const all = await (await page.request.get(base + '/overview.json?line=all')).json();
+  assert.deepEqual(all.lines.map((l) => l.line), ['home', 'lte']);
+  assert.equal(all.lines.reduce((n, l) => n + l.received, 0), all.total.received);
+  await page.close();
+});
+
+test('alerts: errors at the field, a test that arrives, secrets that are not shown', async () => {
+  const got = [];
+  const hook = createHook((request, response) => {
+    let body = '';
+    request.on('data', (part) => { body += part; });
+    request.on('end', () => { got.push({ title: request.headers.title, body }); response.end(); });
+  });
+  await new Promise((resolve) => hook.listen(0, '127.0.0.1', resolve));
+  const page = await browser.newPage();
+  await page.goto(base + '/settings/plan');
+  await page.click('nav[aria-label=Settings] >> text=Alerts');
+  await page.fill('[name=thresholds]', 'many');
+  await page.click('button[value=save]');
+  assert.match(await page.textContent('#thresholds-error'), /numbers in percent/);
+  await page.fill('[name=thresholds]', '80, 100');
+  await page.fill('[name=hook_url]', `http://127.0.0.1:${hook.address().port}/secret-topic`);
+  await page.click('button[value=test]');
+  assert.match(await page.textContent('.notice.good'), /test is on its way/);
+  assert.deepEqual(got.map((post) => post.title), ['FlatTraffic: a test']);
+  assert.doesNotMatch(await page.content(), /secret-topic/);
+  await page.close();
+  hook.close();
 });
 
 for (const scheme of ['light', 'dark']) {
