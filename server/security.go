@@ -146,7 +146,9 @@ func local(r *http.Request) bool {
 			return false
 		}
 	}
-	if a := peer(r); !a.IsLoopback() {
+	// No browser speaks HTTP/1.0; a proxy that was not told otherwise does, and
+	// may say nothing of whom it speaks for.
+	if a := peer(r); !a.IsLoopback() || !r.ProtoAtLeast(1, 1) {
 		return false
 	}
 	name := strings.ToLower(strings.TrimSuffix(hostName(r.Host), "."))

@@ -24,13 +24,16 @@ func TestLocal(t *testing.T) {
 		{"by an outside address", "127.0.0.1:5000", "192.168.1.2:8080", "", false},
 		{"through a proxy", "127.0.0.1:5000", "localhost:8080", "X-Forwarded-For", false},
 		{"through another proxy", "127.0.0.1:5000", "localhost:8080", "Forwarded", false},
+		{"through a proxy that says nothing", "127.0.0.1:5000", "localhost:8080", "HTTP/1.0", false},
 		{"no address", "@", "localhost:8080", "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.RemoteAddr, r.Host = tt.remote, tt.host
-			if tt.header != "" {
+			if tt.header == "HTTP/1.0" {
+				r.Proto, r.ProtoMajor, r.ProtoMinor = tt.header, 1, 0
+			} else if tt.header != "" {
 				r.Header.Set(tt.header, "")
 			}
 			if got := local(r); got != tt.want {

@@ -12,7 +12,8 @@ import { chromium } from 'playwright-core';
 
 const bin = new URL('../../bin/flattraffic', import.meta.url).pathname;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const pages = ['/', '/days', '/hosts', '/protocols', '/networks', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/exporters', '/?line=all', '/settings/lines', '/settings/alerts'];
+const pages = ['/', '/days', '/hosts', '/protocols', '/networks', '/people', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/hosts', '/settings/hosts/demo-nas.lan',
+  '/settings/people', '/settings/exporters', '/?line=all', '/settings/lines', '/settings/alerts'];
 let data, program, browser, base;
 
 const freePort = () => new Promise((resolve) => {
@@ -147,6 +148,62 @@ test('alerts: errors at the field, a test that arrives, secrets that are not sho
   hook.close();
 });
 
+test('a host is renamed and given to a person', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/hosts');
+  await page.click('main a[href^="/hosts/192.168.42.72"]');
+  await page.fill('[name=name]', 'Kitchen speaker');
+  await page.selectOption('[name=owner]', { label: 'Anna' });
+  await page.press('[name=name]', 'Enter');
+  await page.waitForLoadState();
+  assert.equal(await page.textContent('h1'), 'Kitchen speaker');
+  assert.match(await page.textContent('.title'), /Anna/);
+  const { rows } = await (await page.request.get(base + '/hosts.json?person=demo-anna')).json();
+  assert.ok(rows.some((r) => r.name === 'Kitchen speaker'), 'the host is among those of its owner');
+  await page.close();
+});
+
+test('a network is added', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/settings/networks');
+  await page.fill('#new input[name^=range]', 'not a range');
+  await page.press('#new input[name^=range]', 'Enter');
+  await page.waitForLoadState();
+  assert.match(await page.textContent('.error'), /192\.168\.1\.0\/24/);
+  await page.fill('input[value="not a range"]', '192.168.77.0/24');
+  await page.press('input[value="not a range"]', 'Enter');
+  await page.waitForLoadState();
+  await page.goto(base + '/networks');
+  assert.match(await page.textContent('main'), /192\.168\.77\.0\/24/);
+  await page.close();
+});
+
+test('a share link shows one person, and nothing when it is revoked', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/people');
+  assert.match(await page.textContent('tbody'), /Anna[^]*Nobody yet/);
+  await page.goto(base + '/settings/people');
+  await page.selectOption('[name=person]', { label: 'Chloe' });
+  await page.click('button:text("Make a link")');
+  const link = await page.inputValue('#link');
+  const stranger = await browser.newContext({ viewport: { width: 360, height: 800 }, bypassCSP: true });
+  const shown = await stranger.newPage();
+  assert.equal((await shown.goto(link)).status(), 200);
+  const words = await shown.textContent('body');
+  assert.match(words, /Chloe/);
+  assert.doesNotMatch(words, /Anna|Ben|David|Settings/);
+  await shown.evaluate(axe);
+  const found = await shown.evaluate(() => window.axe.run());
+  assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(' ')}`), []);
+  assert.ok(await shown.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), 'it fits the window');
+  await page.goto(base + '/settings/people');
+  await page.click('[aria-label="Revoke the link for Chloe"]');
+  await page.waitForLoadState();
+  assert.equal((await shown.goto(link)).status(), 404);
+  await stranger.close();
+  await page.close();
+});
+
 for (const scheme of ['light', 'dark']) {
   for (const width of [1280, 360]) {
     for (const javaScript of [true, false]) {
@@ -185,5 +242,32 @@ test('a password closes the pages, a login opens them', async () => {
   await page.waitForLoadState();
   await page.goto(base + '/hosts');
   assert.equal(new URL(page.url()).pathname, '/hosts');
+
+  // A viewer reads everything and changes nothing.
+  await page.goto(base + '/settings/account');
+  await page.fill('[name=name]', 'lena');
+  await page.fill('[name=new_password]', 'viewers only please');
+  await page.press('[name=new_password]', 'Enter');
+  await page.waitForLoadState();
+  await page.click('button:text("Sign out") >> nth=-1');
+  await page.waitForLoadState();
+  await page.goto(base + '/login');
+  await page.fill('[name=name]', 'lena');
+  await page.fill('[type=password]', 'viewers only please');
+  await page.press('[type=password]', 'Enter');
+  await page.waitForLoadState();
+  assert.equal((await page.goto(base + '/people')).status(), 200);
+  assert.equal(await page.locator('a[href="/settings/people"]').count(), 0);
+  await page.goto(base + '/hosts');
+  await page.click('tbody a[href^="/hosts/"]');
+  assert.equal(await page.locator('[name=owner]').count(), 0, 'a viewer is offered no form');
+  for (const path of ['/settings/plan', '/settings/hosts', '/settings/people']) {
+    assert.equal((await page.goto(base + path)).status(), 403, path);
+  }
+  await page.goto(base + '/settings/account');
+  await page.click('button:text("Sign out") >> nth=-1');
+  await page.waitForLoadState();
+  await page.goto(base + '/hosts');
+  assert.match(new URL(page.url()).pathname, /login/);
   await context.close();
 });
