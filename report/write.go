@@ -286,10 +286,11 @@ func caption(r *Result, base billing.Base) string {
 	if d := o.Driver; d != nil {
 		line += fmt.Sprintf(", driven by %s (%s %% of the last %s)", printable(d.Label()), percent(d.Share), plural(uint64(d.Days), "day"))
 	}
+	parts := []string{line}
 	for _, row := range o.Lines {
-		line += "\n" + lineText(row, base)
+		parts = append(parts, lineText(row, base))
 	}
-	return line
+	return strings.Join(parts, "\n")
 }
 
 // lineText says what of a line's cap was used in its own period.

@@ -15,11 +15,11 @@ func (h *house) lines(t *testing.T) []string {
 	t.Helper()
 	var list []string
 	for _, l := range h.settingsNow(t).Lines {
-		text := l.ID + " " + l.Label()
+		parts := []string{l.ID, l.Label()}
 		for _, a := range l.Exporters {
-			text += " " + a.String()
+			parts = append(parts, a.String())
 		}
-		list = append(list, text)
+		list = append(list, strings.Join(parts, " "))
 	}
 	return list
 }

@@ -404,7 +404,7 @@ func (s *Server) planPreview(before, after billing.Plans, scope string) []string
 		lines = append(lines, fmt.Sprintf("An even pace is %s a day.", p.Plan.Base.Format(p.Plan.Cap/uint64(max(p.Length(), 1)))))
 	}
 	if hours := p.Plan.Free.PerWeek().Hours(); hours > 0 {
-		lines = append(lines, fmt.Sprintf("%s hours of a week do not count.", strconv.FormatFloat(hours, 'f', -1, 64)))
+		lines = append(lines, strconv.FormatFloat(hours, 'f', -1, 64)+" hours of a week do not count.")
 	}
 	return lines
 }

@@ -194,7 +194,7 @@ func (m *Mail) check(fields FieldErrors) {
 	}
 	for _, to := range m.To {
 		if _, err := mail.ParseAddress(to); err != nil {
-			fields["mail_to"] = fmt.Sprintf("%s is not an e-mail address; write it like anna@example.org.", strconv.Quote(to))
+			fields["mail_to"] = strconv.Quote(to) + " is not an e-mail address; write it like anna@example.org."
 		}
 	}
 }

@@ -182,7 +182,7 @@ func checkLineOf(lines []Line, i int) error {
 // sharedExporters says which traffic would count on both lines, "" if none.
 func sharedExporters(a, b Line) string {
 	if a.Rest() && b.Rest() {
-		return fmt.Sprintf("%s takes all exporters that no line names, and only one line can; name those of this one.", b.Label())
+		return b.Label() + " takes all exporters that no line names, and only one line can; name those of this one."
 	}
 	for _, x := range a.Exporters {
 		if slices.Contains(b.Exporters, x) {
