@@ -52,7 +52,12 @@ journeys: build ## browser journeys in headless Chromium (Debian package chromiu
 .PHONY: screenshots
 screenshots: build ## rewrite docs/screenshots from the made-up household
 	@npm ci --prefix tools/journeys --no-audit --no-fund --loglevel=error
-	tools/screenshots.sh
+	tools/on-demo.sh screenshots
+
+.PHONY: lighthouse
+lighthouse: build ## Lighthouse on overview and hosts with years of data, on a machine that does nothing else (not in CI: load moves its figures)
+	@npm ci --prefix tools/journeys --no-audit --no-fund --loglevel=error
+	tools/on-demo.sh lighthouse
 
 .PHONY: lab
 lab: build ## real exporters in network namespaces against interface counters (root; Debian: softflowd pmacct iperf3 iproute2 iputils-ping ethtool curl python3)

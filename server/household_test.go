@@ -94,6 +94,9 @@ func newHousehold(n int, first billing.Date, limit uint64) *household {
 	}
 	for i := range n {
 		m := machine{addr: netip.AddrFrom4([4]byte{192, 168, byte(1 + 19*(i%5/4)), byte(20 + i)}), weight: 1 / float64(i*i/2+i+1)}
+		if i >= 200 { // more than one /24 has room for
+			m.addr = netip.AddrFrom4([4]byte{192, 168, byte(40 + i/250), byte(1 + i%250)})
+		}
 		if i%9 == 5 {
 			m.addr = netip.MustParseAddr(fmt.Sprintf("fd00::%x", 0x1000+i))
 		}

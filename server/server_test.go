@@ -256,7 +256,10 @@ func TestDatabaseAway(t *testing.T) {
 	h := newHouseOn(t, Config{}, through)
 	away := func(b *browser) {
 		t.Helper()
-		for _, path := range []string{"/", "/hosts", "/settings/plan", "/status", "/login", "/welcome"} {
+		for _, path := range []string{
+			"/", "/?compare=last", "/days", "/days/2026-11-21", "/hosts", "/hosts/192.168.1.20", "/protocols", "/networks", "/people", "/history",
+			"/settings/plan", "/settings/networks", "/status", "/login", "/welcome",
+		} {
 			got := b.get(path)
 			if got.status != http.StatusServiceUnavailable || got.header.Get("Refresh") == "" || got.header.Get("Retry-After") == "" {
 				t.Errorf("GET %s = %d, Refresh %q; want 503 and to try again", path, got.status, got.header.Get("Refresh"))

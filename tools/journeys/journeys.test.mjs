@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 
 const bin = new URL('../../bin/flattraffic', import.meta.url).pathname;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const pages = ['/', '/days', '/hosts', '/protocols', '/networks', '/people', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/hosts', '/settings/hosts/demo-nas.lan',
+const pages = ['/', '/?compare=last', '/days', '/days?compare=year', '/hosts', '/protocols', '/networks', '/people', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/hosts', '/settings/hosts/demo-nas.lan',
   '/settings/people', '/settings/exporters', '/?line=all', '/settings/lines', '/settings/alerts'];
 let data, program, browser, base;
 
@@ -61,6 +61,64 @@ test('overview, host, day: each row leads on', async () => {
   await page.click('main a[href^="/days/"]');
   assert.match(new URL(page.url()).pathname, /^\/days\/\d{4}-\d\d-\d\d$/);
   await page.close();
+});
+
+test('compare: chosen in the menu, kept from page to page, in the files', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/');
+  await page.click('.compare summary');
+  await page.click('.compare a:has-text("last period")');
+  assert.equal(new URL(page.url()).search, '?compare=last');
+  assert.match(await page.textContent('.title'), /Compared with/);
+  await page.click('nav.pages a:has-text("Hosts")');
+  assert.equal(new URL(page.url()).search, '?compare=last');
+  assert.match(await page.textContent('thead'), /Change/);
+  const json = await (await page.request.get(base + '/hosts.json?compare=last')).json();
+  assert.equal(json.compared.with, 'last');
+  await page.keyboard.press('x');
+  await page.waitForURL(base + '/hosts');
+  await page.close();
+});
+
+test('keyboard only: period, menus, help, search, to a host and a day', async () => {
+  const page = await browser.newPage();
+  await page.goto(base + '/');
+  const now = await page.textContent('.period summary');
+  await page.keyboard.press('ArrowLeft');
+  await page.waitForURL(/period=/);
+  assert.notEqual(await page.textContent('.period summary'), now);
+  await page.keyboard.press('t');
+  await page.waitForURL(base + '/');
+  await page.keyboard.press('y');
+  await page.waitForURL(/from=/);
+  await page.keyboard.press('?');
+  assert.equal(await page.isVisible('dialog[open]'), true);
+  await page.keyboard.press('l'); // Off while the list is open.
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('dialog[open]').count(), 0);
+  assert.match(page.url(), /from=/);
+  await page.keyboard.press('/');
+  await page.waitForURL(/hosts/);
+  await page.waitForFunction(() => document.activeElement?.name === 'q');
+  await page.keyboard.type('lt'); // Letters, not keys: T and L go nowhere here.
+  assert.equal(await page.inputValue('[name=q]'), 'lt');
+  await page.goto(base + '/hosts');
+  for (let i = 0; i < 60 && !(await page.evaluate(() => document.activeElement?.matches('tbody a'))); i++) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/hosts\/./);
+  for (let i = 0; i < 60 && !(await page.evaluate(() => document.activeElement?.matches('.chart a'))); i++) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/days\/\d{4}-\d\d-\d\d/);
+  await page.close();
+});
+
+test('without JavaScript the list of keys opens in the page', async () => {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(base + '/');
+  await page.click('.keys summary');
+  assert.match(await page.innerText('.keys dl'), /earlier period/);
+  await context.close();
 });
 
 test('a changed renewal day re-cuts history', async () => {
