@@ -63,6 +63,7 @@ func TestChaosClickHouse(t *testing.T) {
 	var records, total int
 	began := time.Now()
 	rounds(t, kills, func(t *testing.T, kills int) {
+		t.Helper()
 		conn, dsn := engine.Database(t)
 		migrate(t, conn, dsn)
 		registry := prometheus.NewRegistry()
@@ -150,6 +151,7 @@ func TestChaosIngest(t *testing.T) {
 	var oldest []time.Duration
 	began := time.Now()
 	rounds(t, kills, func(t *testing.T, kills int) {
+		t.Helper()
 		conn, dsn := database(t)
 		dir := t.TempDir()
 		l := newLoad(t)

@@ -60,6 +60,9 @@ func ingestChild(dsn string) error {
 			_, err := schema.Reconcile(ctx, conn, from, to)
 			return err
 		},
+		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
+			return schema.Exclusive(ctx, conn, fn)
+		},
 	})
 	if err != nil {
 		return err

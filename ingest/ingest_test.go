@@ -115,6 +115,9 @@ func newIngest(t *testing.T, o *options) *ingest.Ingest {
 			_, err := schema.Reconcile(ctx, o.conn, from, to)
 			return err
 		},
+		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
+			return schema.Exclusive(ctx, o.conn, fn)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -92,9 +92,9 @@ func conformanceRow(b *strings.Builder, name, kind, quirk string, want, got tota
 // inLedger says what of a broken capture is in the ledger.
 func inLedger(c counts) []string {
 	var list []string
+	reasons := []ledger.Event{ledger.Malformed, ledger.BadTemplate, ledger.TemplateMissing, ledger.UnknownVersion, ledger.TimeFixed, ledger.NoCounters}
 	for _, event := range slices.Sorted(maps.Keys(c)) {
-		switch event {
-		case ledger.Malformed, ledger.BadTemplate, ledger.TemplateMissing, ledger.UnknownVersion, ledger.TimeFixed, ledger.NoCounters:
+		if slices.Contains(reasons, event) {
 			list = append(list, fmt.Sprintf("ledger: %d %s", c[event], event))
 		}
 	}

@@ -323,8 +323,10 @@ func wantOnce(t *testing.T, conn driver.Conn, batches ...[]deliver.Row) {
 // maintained.
 func exclusive(conn driver.Conn, dial deliver.DialFunc) deliver.Deps {
 	return deliver.Deps{
-		Dial:      dial,
-		Exclusive: func(ctx context.Context, fn func(context.Context) error) error { return schema.Exclusive(ctx, conn, fn) },
+		Dial: dial,
+		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
+			return schema.Exclusive(ctx, conn, fn)
+		},
 		Reconcile: func(ctx context.Context, from, to time.Time) error {
 			_, err := schema.Reconcile(ctx, conn, from, to)
 			return err
