@@ -115,6 +115,8 @@ func rowKey(kind Kind, row Row) string {
 		return fmt.Sprintf("%d/%d", row.ProtocolNumber, row.Service)
 	case Networks:
 		return row.Network
+	case People:
+		return row.Person
 	case Days, History, Overview, Host:
 	}
 	return row.Date.String()

@@ -49,10 +49,10 @@ func TestDevicesConserve(t *testing.T) {
 		}
 		want := sumPieces(pieces, start, end, isLaptop)
 		for _, row := range all.Rows {
-			switch {
-			case row.Host == hosts[4] || row.Host == hosts[5]:
+			switch row.Host {
+			case hosts[4], hosts[5]:
 				t.Errorf("%s: the address %s has a row of its own", span, row.Host)
-			case row.Host == hosts[0]:
+			case hosts[0]:
 				if row.Counters != want || row.Device != "laptop" || row.Owner != "anna" || row.Name != "=nas" || len(row.Addresses) != 3 {
 					t.Errorf("%s: the laptop is %+v, want %+v of three addresses", span, row, want)
 				}

@@ -283,6 +283,8 @@ func (h *household) answer(req report.Request) *report.Result {
 		res.Rows = h.protocolRows(cells)
 	case report.Networks:
 		res.Rows = h.networkRows(cells)
+	case report.People:
+		res.Rows = []report.Row{{Person: report.Nobody, Name: "Nobody yet", Hosts: len(h.machines), Counters: res.Total}}
 	case report.History:
 		for p := h.plans.Holding(h.first); !p.Start.After(h.now); p = h.plans.Next(p) {
 			r := report.Row{Start: p.Start, End: p.End, Cap: p.Plan.Cap, Partial: p.Contains(h.now)}
