@@ -27,6 +27,7 @@ func (p *program) reportCommand() *cli.Command {
 		{report.Hosts, "usage a host"},
 		{report.Protocols, "usage a protocol and service"},
 		{report.Networks, "usage a configured network"},
+		{report.Ranges, "address ranges of traffic between addresses that are not yours"},
 		{report.People, "usage a person, with the fair share"},
 		{report.History, "usage a billing period, all of them"},
 	} {

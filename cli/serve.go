@@ -263,8 +263,15 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		Version:        version(),
 	}, server.Deps{
 		Conn: db.conn, Reports: reports, Site: store, Names: hosts, Alerts: speaker, Registry: registry, Now: time.Now, Log: log,
-		ChangeZone: func(ctx context.Context, zone string, progress func(float64)) error {
-			return schema.SetZone(ctx, db.conn, zone, func(done, total int) { progress(float64(done) / float64(max(total, 1))) })
+		ChangeZone: func(ctx context.Context, zone string, progress func(done, total int)) error {
+			return schema.SetZone(ctx, db.conn, zone, progress)
+		},
+		TellHistory: func(ctx context.Context, progress func(done, total int)) error {
+			settings, err := store.Load(ctx)
+			if err != nil {
+				return err
+			}
+			return schema.Retell(ctx, db.conn, rulesOf(settings), progress)
 		},
 	})
 	if err != nil {

@@ -90,6 +90,12 @@ type (
 		Name    string `json:"name"`
 		Counters
 	}
+	// jsonRange is a range of unmatched traffic.
+	jsonRange struct {
+		Network string `json:"network"`
+		Counters
+		LastSeen time.Time `json:"last_seen"`
+	}
 	jsonHistory struct {
 		Start time.Time `json:"start"`
 		End   time.Time `json:"end"`
@@ -238,6 +244,8 @@ func jsonRow(kind Kind, row Row) any {
 			return jsonNetwork{row.Network, row.Name, row.Counters}
 		}
 		return jsonOthers{row.Name, row.Counters}
+	case Ranges:
+		return jsonRange{row.Network, row.Counters, row.LastSeen}
 	case People:
 		return jsonPerson{row.Person, row.Name, row.Used, row.Fair, row.Weight, row.Hosts, row.Counters}
 	case History:

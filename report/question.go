@@ -36,6 +36,10 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load settings: %w", err)
 	}
+	if req.Kind == Ranges { // they belong to no host, and nothing is said of before
+		req.Filter = Filter{Group: Unmatched, Line: req.Filter.Line, Protocol: req.Filter.Protocol}
+		req.Compare = CompareNone
+	}
 	q := &question{Reports: r, req: req, at: r.now(), settings: settings}
 	if err := q.findLine(); err != nil {
 		return nil, err

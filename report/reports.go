@@ -81,6 +81,7 @@ func (q *question) answer(ctx context.Context) (*Result, error) {
 	answer := map[Kind]func(context.Context) (*Result, error){
 		Overview: q.overview, Days: q.daysReport, Hosts: q.hostsReport, Host: q.hostReport,
 		Protocols: q.protocolsReport, Networks: q.networksReport, People: q.peopleReport, History: q.history,
+		Ranges: q.unmatchedReport,
 	}[q.req.Kind]
 	if answer == nil {
 		return nil, requestErrorf("kind", "there is no report %q", q.req.Kind)

@@ -49,6 +49,8 @@ var (
 	peersSQL string
 	//go:embed sql/peers_raw.sql
 	peersRawSQL string
+	//go:embed sql/unmatched.sql
+	unmatchedSQL string
 	//go:embed sql/present_days.sql
 	presentDaysSQL string
 	//go:embed sql/ledger.sql

@@ -24,6 +24,8 @@ const (
 	Networks  Kind = "networks"
 	People    Kind = "people"
 	History   Kind = "history"
+	// Ranges are the address ranges of unmatched traffic: a part of Networks.
+	Ranges Kind = "unmatched"
 )
 
 // Request is a question, as typed values. The zero Period means the current
@@ -102,7 +104,7 @@ type Span struct {
 
 // Row is one line of a report. Which key fields are set depends on the kind:
 // days Date; hosts Host, Name and what follows it; protocols Protocol, Service, Name, Title and
-// Category; networks Network and Name; history Start, End and Cap.
+// Category; networks Network and Name; unmatched Network and LastSeen; history Start, End and Cap.
 type Row struct {
 	Date      billing.Date
 	Host      netip.Addr // stands for its device; :: = Unmatched

@@ -126,6 +126,10 @@ func columnsOf(kind Kind) (keys, wide []column) {
 		}, nil
 	case Networks:
 		return []column{{name: "network", value: func(r Row) string { return r.Network }}, name}, nil
+	case Ranges:
+		return []column{{name: "network", value: func(r Row) string { return r.Network }}}, []column{
+			{name: "last_seen", value: func(r Row) string { return r.LastSeen.Format(time.RFC3339) }},
+		}
 	case People:
 		return []column{{name: "person", value: func(r Row) string { return r.Person }, free: true}, name}, []column{
 			{name: "used", value: func(r Row) string { return strconv.FormatUint(r.Used, 10) }},

@@ -55,8 +55,8 @@ func newHouseOn(t *testing.T, cfg Config, conn driver.Conn) *house {
 	h.deps = Deps{
 		Conn: conn, Site: h.store, Names: nameless{}, Reports: newReports(conn, h.store, services),
 		Log: slog.New(slog.DiscardHandler),
-		ChangeZone: func(_ context.Context, zone string, progress func(float64)) error {
-			progress(0.5)
+		ChangeZone: func(_ context.Context, zone string, progress func(int, int)) error {
+			progress(1, 2)
 			h.zones <- zone
 			return nil
 		},
@@ -74,6 +74,7 @@ func (h *house) restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.zone.wait)
+	t.Cleanup(s.history.wait)
 	h.Server = s
 }
 

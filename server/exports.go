@@ -15,9 +15,9 @@ import (
 // exportRoutes answer every report for programs, on the path and query of its
 // page.
 func (s *Server) exportRoutes(r chi.Router) {
-	for _, kind := range []report.Kind{report.Overview, report.Days, report.Hosts, report.Protocols, report.Networks, report.People, report.History} {
+	for _, kind := range []report.Kind{report.Overview, report.Days, report.Hosts, report.Protocols, report.Networks, report.Ranges, report.People, report.History} {
 		for _, ext := range []string{".json", ".csv"} {
-			s.get(r, "/"+string(kind)+ext, func(w http.ResponseWriter, r *http.Request) error {
+			s.get(r, exportPath(kind)+ext, func(w http.ResponseWriter, r *http.Request) error {
 				req, err := report.Parse(kind, r.URL.Query())
 				if err != nil {
 					return err
@@ -27,6 +27,14 @@ func (s *Server) exportRoutes(r chi.Router) {
 		}
 	}
 	s.get(r, `/hosts/{file:[^/]+\.(?:json|csv)}`, s.exportHost)
+}
+
+// exportPath is the path of a report's page.
+func exportPath(kind report.Kind) string {
+	if kind == report.Ranges {
+		return "/networks/unmatched"
+	}
+	return "/" + string(kind)
 }
 
 // exportHost exports one host, by address or by a name it has now.

@@ -110,7 +110,7 @@ func (a answer) hostLine(r report.Row, t totals) line {
 	case unmatched(r):
 		l.Name, l.Rest = unmatchedTitle, true
 		l.Detail = "between addresses that are not yours"
-		l.Href = a.at.with("host", "").to("/networks")
+		l.Href = a.at.with("host", "", "network", "").to("/networks/unmatched")
 		return l
 	case others(r):
 		l.Name, l.Rest, l.Width = r.Name, true, "0"
@@ -175,6 +175,8 @@ func (a answer) networkLine(r report.Row, t totals) line {
 		l.Name, l.Detail, l.Rest = elsewhereTitle, "local when it was recorded, in no network of today", true
 	case string(report.Unmatched):
 		l.Name, l.Detail, l.Rest = unmatchedTitle, "between addresses that are not yours", true
+		l.Href = a.at.with("host", "", "network", "").to("/networks/unmatched")
+		return l
 	default:
 		if l.Name == "" {
 			l.Name, l.Detail = r.Network, ""

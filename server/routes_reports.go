@@ -28,15 +28,16 @@ func (s *Server) reportRoutes(r chi.Router) {
 
 func (p reportPages) routes(r chi.Router) {
 	for pattern, h := range map[string]handler{
-		"/":             p.overview,
-		"/days":         p.days,
-		"/days/{date}":  p.day,
-		"/hosts":        p.hosts,
-		"/hosts/{host}": p.host,
-		"/protocols":    p.protocols,
-		"/networks":     p.networks,
-		"/people":       p.people,
-		"/history":      p.history,
+		"/":                   p.overview,
+		"/days":               p.days,
+		"/days/{date}":        p.day,
+		"/hosts":              p.hosts,
+		"/hosts/{host}":       p.host,
+		"/protocols":          p.protocols,
+		"/networks":           p.networks,
+		"/networks/unmatched": p.unmatched,
+		"/people":             p.people,
+		"/history":            p.history,
 	} {
 		p.s.get(r, pattern, canonical(h))
 	}

@@ -60,9 +60,12 @@ type Deps struct {
 	Registry *prometheus.Registry // own metrics are added; all of it is served at /metrics
 	Now      func() time.Time     // nil = time.Now
 	Log      *slog.Logger         // nil = slog.Default
-	// ChangeZone re-cuts the daily tables for another time zone; progress goes
-	// from 0 to 1. Nil when the schema cannot be changed from here.
-	ChangeZone func(ctx context.Context, zone string, progress func(done float64)) error
+	// ChangeZone re-cuts the daily tables for another time zone. Nil when the schema cannot be changed from here.
+	ChangeZone func(ctx context.Context, zone string, progress func(done, total int)) error
+	// TellHistory tells all raw flows anew by the present networks and exporter
+	// settings, and makes all rollups anew. Progress counts days twice: told,
+	// then proven. Nil when the schema cannot be changed from here.
+	TellHistory func(ctx context.Context, progress func(done, total int)) error
 }
 
 // Server is the web interface.
@@ -85,7 +88,8 @@ type Server struct {
 	shares     *shareStore
 	shareViews *limiter
 	feed       *feed
-	zone       *zoneJob
+	zone       *job // days for another time zone
+	history    *job // all flows told anew
 	zones      zoneList
 	metrics    *metrics
 	hosts      map[string]bool // names the Host header may have
@@ -134,7 +138,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.shares = &shareStore{conn: deps.Conn}
 	s.shareViews = newLimiter(s.now, bucket{burst: shareBurst, every: shareEvery}, bucket{burst: shareOverallBurst, every: shareOverallEvery})
 	s.feed = &feed{conn: deps.Conn, now: s.now}
-	s.zone = newZoneJob(deps.ChangeZone, s.log)
+	s.zone = newJob("re-cut of days for another time zone", deps.ChangeZone, s.log)
+	s.history = newJob("re-cut of history by other settings", s.tellHistory(deps.TellHistory), s.log)
 	s.handler = s.routes()
 	return s, nil
 }
@@ -157,12 +162,14 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs, stopJobs := context.WithCancel(ctx)
 	s.zone.attach(jobs)
+	s.history.attach(jobs)
 	var watching sync.WaitGroup
-	watching.Go(func() { s.watchZone(jobs) })
+	watching.Go(func() { s.watchJobs(jobs) })
 	defer func() {
 		stopJobs()
 		watching.Wait()
 		s.zone.wait()
+		s.history.wait()
 	}()
 	hs := &http.Server{
 		Handler:           s.handler,

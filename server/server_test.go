@@ -363,7 +363,7 @@ func TestZoneIsWatched(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
-	watching.Go(func() { h.watchZone(ctx) })
+	watching.Go(func() { h.watchJobs(ctx) })
 	select {
 	case got := <-h.zones:
 		if got != "Asia/Kathmandu" {

@@ -26,6 +26,7 @@ func (s *Server) settingsRoutes(r chi.Router) {
 	s.post(r, "/settings/networks", s.saveNetworks)
 	s.post(r, "/settings/networks/add", s.addNetwork)
 	s.post(r, "/settings/networks/defaults", s.defaultNetworks)
+	s.post(r, "/settings/history", s.startHistory)
 	s.get(r, "/settings/exporters", s.showExporters)
 	s.post(r, "/settings/exporters", s.saveExporter)
 	s.post(r, "/settings/exporters/delete", s.deleteExporter)
@@ -82,7 +83,13 @@ func flashText(done string) string {
 	case "zone":
 		return "The plan is saved. Days are being cut again for the new time zone; reports are right again when that is done."
 	case "networks":
-		return "The networks are saved. New flows are told apart by them from now on."
+		return "The networks are saved. New flows are told by them from now on; the past when you say so below."
+	case "network-added":
+		return "The network is added. All flows are being told by it."
+	case "history":
+		return "All flows are being told by the settings of today."
+	case "exporter-history":
+		return "The exporter is saved. What counts of it is being counted again for all of the past."
 	case "bill":
 		return "What your ISP says is noted."
 	case "exporter":

@@ -19,6 +19,7 @@ type ExportersPage struct {
 	Exporters []ExporterForm
 	New       ExporterForm
 	AllowList bool // only exporters with settings are accepted
+	History   jobState
 }
 
 // ExporterForm is one exporter: what it says, and what is set for it.
@@ -53,7 +54,7 @@ func (s *Server) exportersPage(w http.ResponseWriter, r *http.Request, entered E
 	}
 	page := ExportersPage{
 		SettingsBase: s.settingsBase(r, "exporters", "Exporters", entered.Errors),
-		AllowList:    settings.Display.AllowListOnly, New: entered,
+		AllowList:    settings.Display.AllowListOnly, New: entered, History: s.history.now(),
 	}
 	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
 	forms := map[netip.Addr]ExporterForm{}

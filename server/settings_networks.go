@@ -15,7 +15,9 @@ import (
 // them in one form.
 type NetworksSettingsPage struct {
 	SettingsBase
-	Rows []NetworkRow
+	Rows    []NetworkRow
+	Reach   string // how much of history can be told anew
+	History jobState
 }
 
 // NetworkRow is one network as entered. The last row is for a new one.
@@ -47,7 +49,14 @@ func (s *Server) networksPage(w http.ResponseWriter, r *http.Request, rows []Net
 	for i := range rows {
 		rows[i].Index = i
 	}
-	page := NetworksSettingsPage{SettingsBase: s.settingsBase(r, "networks", "Local networks", errs), Rows: rows}
+	page := NetworksSettingsPage{SettingsBase: s.settingsBase(r, "networks", "Local networks", errs), Rows: rows, History: s.history.now()}
+	settings, err := s.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	if page.Reach, err = s.historyReach(r.Context(), newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())); err != nil {
+		return err
+	}
 	return s.render(w, r, formStatus(errs), "settings_networks", page)
 }
 
@@ -133,7 +142,8 @@ func parseRange(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// addNetwork is the one-click addition of a range that was found.
+// addNetwork is the one-click addition of a range that was found. All flows are
+// told anew by it.
 func (s *Server) addNetwork(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(r); err != nil {
 		return err
@@ -150,10 +160,16 @@ func (s *Server) addNetwork(w http.ResponseWriter, r *http.Request) error {
 	for _, sentence := range errs {
 		return &Problem{Status: http.StatusBadRequest, Title: "Not added", Detail: sentence}
 	}
-	if r.PostFormValue("back") == "welcome" {
-		return redirect(w, r, "/welcome/networks", "networks")
+	if err := s.wishForHistory(r.Context()); err != nil {
+		return err
 	}
-	return redirect(w, r, "/settings/networks", "networks")
+	switch r.PostFormValue("back") {
+	case "welcome":
+		return redirect(w, r, "/welcome/networks", "network-added")
+	case "unmatched":
+		return redirect(w, r, backToUnmatched(r.PostFormValue("query")), "network-added")
+	}
+	return redirect(w, r, "/settings/networks", "network-added")
 }
 
 // defaultNetworks puts the private ranges beside the networks there are.

@@ -19,7 +19,7 @@ type PlanPage struct {
 	Line     site.Line
 	Lines    []link // to the plans of all lines, when there are several
 	Versions []PlanVersion
-	Zone     zoneState
+	Zone     jobState
 }
 
 // PlanForm is the form of one version of the plan, as entered.

@@ -197,8 +197,8 @@ func TestPlanForAllTime(t *testing.T) {
 func TestZoneChangeRecutsDays(t *testing.T) {
 	h := newHouse(t, Config{})
 	release := make(chan error)
-	h.deps.ChangeZone = func(ctx context.Context, zone string, progress func(float64)) error {
-		progress(0.42)
+	h.deps.ChangeZone = func(ctx context.Context, zone string, progress func(int, int)) error {
+		progress(42, 100)
 		h.zones <- zone
 		return <-release
 	}

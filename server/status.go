@@ -19,7 +19,8 @@ type StatusPage struct {
 	Ingest    []Finding
 	Exporters []ExporterStatus
 	Causes    []Finding // when nothing arrives
-	Zone      zoneState
+	Zone      jobState
+	History   jobState
 }
 
 // ExporterStatus is one exporter with what the doctor says.
@@ -43,7 +44,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest, s.now()), Zone: s.zoneNow(r.Context())}
+	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest, s.now()), Zone: s.zoneNow(r.Context()), History: s.history.now()}
 	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
 	for _, e := range seen {
 		set := settingsOf(settings, e.Address)

@@ -13,8 +13,8 @@ import (
 // flow from the report: the same flow, another date.
 func TestZoneChangeMovesDays(t *testing.T) {
 	h := newHouse(t, Config{})
-	h.deps.ChangeZone = func(ctx context.Context, zone string, progress func(float64)) error {
-		return schema.SetZone(ctx, h.conn, zone, func(done, total int) { progress(float64(done) / float64(max(total, 1))) })
+	h.deps.ChangeZone = func(ctx context.Context, zone string, progress func(int, int)) error {
+		return schema.SetZone(ctx, h.conn, zone, progress)
 	}
 	h.restart(t)
 	admin := h.setUp(t)

@@ -1,0 +1,2 @@
+SELECT value FROM settings FINAL
+WHERE key = 'tell_history' AND NOT deleted

@@ -1,0 +1,2 @@
+INSERT INTO settings (key, value)
+SELECT 'tell_history', {wish:String}
