@@ -94,6 +94,22 @@ backup-test: engine ## backup and restore: the same totals, under ingest too
 upgrade-test: engine ## a backup of every schema there has been, upgraded: the same totals
 	$(GO) test -count=1 -v -run Upgrade ./backup
 
+.PHONY: release
+release: ## build deb, rpm, tar, SBOM and checksums into dist (VERSION=1.2.3 ARCHES="amd64 arm64" ENGINES="amd64 arm64")
+	tools/release.sh dist
+
+.PHONY: release-test
+release-test: ## build a release twice and compare the bytes
+	ARCHES=amd64 ENGINES= VERSION=0.0.1 tools/release.sh bin/release/first
+	ARCHES=amd64 ENGINES= VERSION=0.0.1 tools/release.sh bin/release/second
+	cmp bin/release/first/SHA256SUMS bin/release/second/SHA256SUMS && cat bin/release/second/SHA256SUMS
+
+.PHONY: package-test
+package-test: engine ## install, upgrade, run and remove deb and rpm in a fresh Debian; rate the units (root; Debian: debootstrap rpm systemd)
+	ARCHES=amd64 ENGINES= VERSION=0.0.1 tools/release.sh bin/release/first
+	ARCHES=amd64 ENGINES= VERSION=0.0.2 tools/release.sh bin/release/next
+	OLD=$(CURDIR)/bin/release/first NEW=$(CURDIR)/bin/release/next $(GO) test -tags packages -count=1 -v ./deployments/packages
+
 .PHONY: lint
 lint: ## lint; the layers of the house are checked here too
 	$(TOOL) golangci-lint run ./...

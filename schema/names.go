@@ -42,19 +42,18 @@ func fillNames(ctx context.Context, conn driver.Conn, services *flow.Services, l
 		if opts.DSN == "" {
 			continue
 		}
-		loaded, err := dictionaryLoads(ctx, conn, t.dictionary, changed)
-		if err != nil {
-			return err
-		}
-		if loaded {
+		if loadDictionary(ctx, conn, t.dictionary, changed) == nil {
 			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		i := slices.IndexFunc(list, func(m migration) bool { return m.name == t.dictionary })
 		if err := conn.Exec(ctx, fill.Replace(list[i].text)); err != nil {
 			return fmt.Errorf("create dictionary %s: %w", t.dictionary, err)
 		}
-		if loaded, err := dictionaryLoads(ctx, conn, t.dictionary, true); err != nil || !loaded {
-			return fmt.Errorf("load dictionary %s: %w", t.dictionary, err)
+		if err := loadDictionary(ctx, conn, t.dictionary, true); err != nil {
+			return fmt.Errorf("load dictionary %s, which ClickHouse reads from itself by the name localhost (is it in /etc/hosts there?): %w", t.dictionary, err)
 		}
 	}
 	return nil
@@ -125,19 +124,15 @@ func tableRows(ctx context.Context, conn driver.Conn, table string) ([]string, e
 	return list, rows.Err()
 }
 
-// dictionaryLoads says whether a dictionary can be read. With reload it is
-// read anew first.
-func dictionaryLoads(ctx context.Context, conn driver.Conn, name string, reload bool) (bool, error) {
+// loadDictionary returns why a dictionary cannot be read; with reload it is
+// read anew.
+func loadDictionary(ctx context.Context, conn driver.Conn, name string, reload bool) error {
 	if reload {
 		// Without the right to reload it is read when its lifetime is over.
 		if err := conn.Exec(ctx, "SYSTEM RELOAD DICTIONARY "+name); err != nil && ctx.Err() != nil {
-			return false, err
+			return err
 		}
 	}
 	var n uint64
-	err := conn.QueryRow(ctx, "SELECT count() FROM dictionary("+name+")").Scan(&n)
-	if ctx.Err() != nil {
-		return false, ctx.Err()
-	}
-	return err == nil, nil
+	return conn.QueryRow(ctx, "SELECT count() FROM dictionary("+name+")").Scan(&n)
 }

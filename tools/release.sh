@@ -14,6 +14,7 @@ VERSION=${VERSION#v}
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 go=${GO:-go}
+export GOFLAGS="-trimpath -buildvcs=false" # the tools are the same on every machine, too
 tool() { "$go" tool -modfile=tools/release/go.mod "$@"; }
 
 rm -rf "$dist" && mkdir -p "$dist"
@@ -72,7 +73,7 @@ for ARCH in ${ENGINES-amd64 arm64}; do
 done
 
 echo "SBOM and checksums"
-tool cyclonedx-gomod app -json -licenses=false -noserial -std -main cli/flattraffic -output "$work/sbom.json" . 2>/dev/null
+tool cyclonedx-gomod bin -json -noserial -std -version "v$VERSION" -output "$work/sbom.json" "$work/flattraffic"
 # The time of the build is no part of what is built.
 sed -E '/"timestamp": /d' "$work/sbom.json" > "$dist/flattraffic-$VERSION.cdx.json"
 (cd "$dist" && sha256sum -- * > "$work/SHA256SUMS" && mv "$work/SHA256SUMS" SHA256SUMS)
