@@ -19,7 +19,7 @@ type billForm struct {
 	Action string
 	Text   string // as entered
 	Error  string
-	Fixed  bool // the visitor may not change it
+	Fixed  bool   // the visitor may not change it
 	Unit   string // of a plain number
 	Says   []string
 }

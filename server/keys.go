@@ -1,12 +1,12 @@
 package server
 
-// shortcut is a key and what it does. Where links carry the key, app.js
+// Shortcut is a key and what it does. Where links carry the key, app.js
 // follows them; the others it does itself.
-type shortcut struct{ Key, Shown, Does string }
+type Shortcut struct{ Key, Shown, Does string }
 
 // shortcuts are all keys there are: the list of the help, and of the links
 // that carry one.
-var shortcuts = []shortcut{
+var shortcuts = []Shortcut{
 	{"ArrowLeft", "←", "earlier period"},
 	{"ArrowRight", "→", "later period"},
 	{"T", "T", "this period"},
@@ -20,4 +20,4 @@ var shortcuts = []shortcut{
 }
 
 // Keys are the keys of every page, for its help.
-func (b Base) Keys() []shortcut { return shortcuts }
+func (b Base) Keys() []Shortcut { return shortcuts }
