@@ -126,8 +126,8 @@ golden: engine ## rewrite the golden files and the generated documentation
 check: lint vuln test ## what CI runs, but the browser journeys
 
 .PHONY: bench
-bench: engine ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## rewrite docs/benchmarks.md: an hour on a quiet machine, 20 GB in ./bench.data (Debian: nfdump clickhouse-client); BENCH="-only ingest" for a part
+	$(GO) run ./bench $(if $(BENCH),$(BENCH),-out docs/benchmarks.md)
 
 .PHONY: clean
 clean: ## remove what was built (not ./data)

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// page is a question: how it is asked of the program, of raw flows, and of
+// nfdump.
+type page struct {
+	name, path string
+	raw        string   // SQL over flows, empty = not asked
+	nfdump     []string // its arguments, nil = it cannot
+}
+
+// rawHost is the host of one-host questions.
+const rawHost = "192.168.42.31"
+
+// pages are the reports over a period and over all years. {from} and {to} are
+// dates.
+func pages(host string) []page {
+	all := "?from={from}&to={to}"
+	return []page{
+		{name: "overview, this period", path: "/"},
+		{name: "days, this period", path: "/days"},
+		{name: "hosts, this period", path: "/hosts"},
+		{name: "protocols, this period", path: "/protocols"},
+		{name: "networks, this period", path: "/networks"},
+		{name: "one host, this period", path: "/hosts/" + host},
+		{name: "history", path: "/history"},
+		{name: "overview, all years", path: "/" + all},
+		{
+			name: "days, all years", path: "/days" + all,
+			raw: "SELECT toDate(end, '" + zone + "') AS day, sumIf(bytes, direction = 'received'), sumIf(bytes, direction = 'sent') FROM flows WHERE counted GROUP BY day",
+		},
+		{
+			name: "hosts, all years", path: "/hosts" + all,
+			raw:    "SELECT host, sumIf(bytes, direction = 'received') AS d, sumIf(bytes, direction = 'sent') AS u FROM flows WHERE counted GROUP BY host ORDER BY d + u DESC",
+			nfdump: []string{"-s", "ip/bytes", "-n", "50"},
+		},
+		{
+			name: "protocols, all years", path: "/protocols" + all,
+			raw:    "SELECT protocol, service, sum(bytes) AS b FROM flows WHERE counted GROUP BY protocol, service ORDER BY b DESC",
+			nfdump: []string{"-s", "port:p/bytes", "-n", "50"},
+		},
+		{
+			name: "networks, all years", path: "/networks" + all,
+			raw: "SELECT n, sum(bytes) FROM (SELECT host, sum(bytes) AS bytes FROM flows WHERE counted GROUP BY host) ARRAY JOIN ['192.168.42.0/24', '192.168.43.0/24', '2001:db8:5f00:a200::/56'] AS n WHERE isIPAddressInRange(replaceOne(IPv6NumToString(host), '::ffff:', ''), n) GROUP BY n",
+		},
+		{
+			name: "one host and its far ends, all years", path: "/hosts/" + host + all,
+			raw:    "SELECT peer, sum(bytes) AS b FROM flows WHERE counted AND host = toIPv6('" + host + "') GROUP BY peer ORDER BY b DESC LIMIT 100",
+			nfdump: []string{"-s", "ip/bytes", "-n", "100", "ip " + host},
+		},
+	}
+}
+
+// figures are what was measured of a page over a history of some years.
+type figures struct{ cold, p50, p95, p99, raw, nfdump time.Duration }
+
+// measureHistory measures the reports over the household's years, the longest
+// history first; the shorter ones are what is left of it when its begin is
+// cut off.
+func measureHistory(ctx context.Context, b *bench) (string, error) {
+	data := filepath.Join(b.work, "home")
+	longest := b.years[len(b.years)-1]
+	if err := b.write(ctx, data, "home", float64(longest), b.flowsPerDay); err != nil {
+		return "", err
+	}
+	list := pages(rawHost)
+	all := map[int][]figures{}
+	var text, disk, start strings.Builder
+	for _, years := range slices.Backward(b.years) {
+		b.log.Info("measuring pages", "years", years)
+		from := time.Now().AddDate(-years, 0, 0)
+		if years != longest {
+			if err := b.cut(ctx, data, from); err != nil {
+				return "", err
+			}
+		}
+		// What is compared with raw flows and files is asked of one history: five
+		// years, or the longest there is.
+		compare := years == min(5, longest)
+		f, err := b.measurePages(ctx, data, list, from, compare)
+		if err != nil {
+			return "", err
+		}
+		all[years] = f
+		if compare {
+			if err := b.measureRest(ctx, data, years, f, list, &disk, &start); err != nil {
+				return "", err
+			}
+		}
+	}
+	b.writePages(&text, list, all)
+	return text.String() + "\n" + disk.String() + "\n" + start.String(), nil
+}
+
+// writePages writes the tables of the reports.
+func (b *bench) writePages(w *strings.Builder, list []page, all map[int][]figures) {
+	fmt.Fprintf(w, "## Reports\n\nThe made-up household with %d flows a day, through HTTP, %d requests one after the other; times until the whole page is\nthere. *Cold*: the first request of a started program whose files are not in the machine's cache.\n", b.flowsPerDay, b.requests)
+	header := []string{"page"}
+	for _, y := range b.years {
+		header = append(header, fmt.Sprintf("%d y p50", y), "p95", "p99", "cold")
+	}
+	first, last := b.years[0], b.years[len(b.years)-1]
+	header = append(header, fmt.Sprintf("p50, %d y ÷ %d y", last, first))
+	var rows, against [][]string
+	for i, p := range list {
+		row := []string{p.name}
+		for _, y := range b.years {
+			f := all[y][i]
+			row = append(row, ms(f.p50), ms(f.p95), ms(f.p99), ms(f.cold))
+			if f.raw > 0 {
+				against = append(against, []string{p.name, ms(f.p50), ms(f.raw), times(f.p50, f.raw), ms(f.nfdump), times(f.p50, f.nfdump)})
+			}
+		}
+		rows = append(rows, append(row, fmt.Sprintf("%.2f", float64(all[last][i].p50)/float64(all[first][i].p50))))
+	}
+	w.WriteString("\n" + table(header, rows))
+	fmt.Fprintf(w, "\nThe same questions over %d years asked of the raw flows in ClickHouse, and of nfdump over files of the same flows (a month\nof them, as often as there are months; “–” where nfdump has no such question):\n\n", min(5, last))
+	w.WriteString(table([]string{"question", "page p50", "raw flows", "ratio", "nfdump", "ratio"}, against))
+}
+
+// write makes a history unless it is there.
+func (b *bench) write(ctx context.Context, data, profile string, years float64, perDay int) error {
+	if _, err := os.Stat(data); err == nil {
+		return nil
+	}
+	b.log.Info("writing the history", "profile", profile, "years", years, "flows_a_day", perDay)
+	partial := data + ".partial"
+	if err := os.RemoveAll(partial); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, b.binary, "demo", "--data", partial, "--zone", zone, "--profile", profile,
+		"--years", strconv.FormatFloat(years, 'f', 4, 64), "--flows-per-day", strconv.Itoa(perDay)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("flattraffic demo: %w\n%s", err, out)
+	}
+	b.log.Info("written", "said", strings.TrimSpace(string(out)[strings.LastIndexByte(strings.TrimSpace(string(out)), '\n')+1:]))
+	return os.Rename(partial, data)
+}
+
+// cut takes away what is before a time.
+func (b *bench) cut(ctx context.Context, data string, from time.Time) error {
+	h, err := b.up(ctx, data)
+	if err != nil {
+		return err
+	}
+	conn, err := h.connect(ctx)
+	if err != nil {
+		return errors.Join(err, h.stop())
+	}
+	defer conn.Close()
+	for table, column := range map[string]string{
+		"flows": "toDate(`end`)", "usage_15m": "toDate(bucket)", "ledger": "toDate(bucket)", "daily_total": "day", "daily_host": "day",
+		"daily_protocol": "day", "daily_host_protocol": "day", "daily_peer": "day",
+	} {
+		if err := drop(ctx, conn, table, column, from); err != nil {
+			return errors.Join(fmt.Errorf("cut %s: %w", table, err), h.stop())
+		}
+	}
+	return h.stop()
+}
+
+// drop drops whole partitions and deletes from the one that is cut.
+func drop(ctx context.Context, conn driver.Conn, table, column string, from time.Time) error {
+	rows, err := conn.Query(ctx, "SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = currentDatabase() AND table = ?", table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	month, year := from.Format("200601"), from.Format("2006")
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		if len(id) == len(month) && id < month || len(id) == len(year) && id < year {
+			if err := conn.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION ID '"+id+"'"); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return conn.Exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+column+" < toDate('"+from.Format(time.DateOnly)+"') SETTINGS mutations_sync = 2")
+}
+
+// measurePages asks for every page: once each of a cold program, then again
+// and again of a warm one.
+func (b *bench) measurePages(ctx context.Context, data string, list []page, from time.Time, compare bool) (all []figures, err error) {
+	all = make([]figures, len(list))
+	dates := strings.NewReplacer("{from}", from.AddDate(0, 0, 1).Format(time.DateOnly), "{to}", time.Now().AddDate(0, 0, 1).Format(time.DateOnly))
+	for i, p := range list {
+		if !b.cold {
+			break
+		}
+		dropCaches()
+		h, err := b.up(ctx, data)
+		if err != nil {
+			return nil, err
+		}
+		all[i].cold, err = h.get(ctx, dates.Replace(p.path))
+		if err := errors.Join(err, h.stop()); err != nil {
+			return nil, err
+		}
+	}
+	h, err := b.up(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.stop()) }()
+	conn, err := h.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	for i, p := range list {
+		took := make([]time.Duration, 0, b.requests)
+		for n := -3; n < b.requests; n++ { // the first few warm up
+			d, err := h.get(ctx, dates.Replace(p.path))
+			if err != nil {
+				return nil, err
+			}
+			if n >= 0 {
+				took = append(took, d)
+			}
+		}
+		all[i].p50, all[i].p95, all[i].p99 = percentile(took, .5), percentile(took, .95), percentile(took, .99)
+		if compare && p.raw != "" {
+			if all[i].raw, err = query(ctx, conn, p.raw); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// dropCaches has the machine forget what it holds of files, where it may.
+func dropCaches() {
+	_ = exec.Command("sync").Run()
+	_ = os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0o200) // without the right, cold is warm
+}
+
+// query runs a query to its end.
+func query(ctx context.Context, conn driver.Conn, sql string) (time.Duration, error) {
+	began := time.Now()
+	rows, err := conn.Query(ctx, sql)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	return time.Since(began), rows.Err()
+}
