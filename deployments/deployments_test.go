@@ -218,7 +218,7 @@ func TestClickHouseConfigIsWellFormed(t *testing.T) {
 func TestComposeIsClosed(t *testing.T) {
 	text := read(t, "compose/compose.yaml")
 	ports := found(`(?m)^\s+- (\S*:\d+(?:/udp)?)$`, text)
-	want := []string{"${FLATTRAFFIC_WEB:-8080}:8080", "127.0.0.1:${CLICKHOUSE_PORT:-9000}:9000"}
+	want := []string{"${FLATTRAFFIC_WEB:-8080}:8080", "${GRAFANA_WEB:-127.0.0.1:3000}:3000", "127.0.0.1:${CLICKHOUSE_PORT:-9000}:9000"}
 	if diff := cmp.Diff(want, ports); diff != "" {
 		t.Errorf("published ports (-want +got):\n%s", diff)
 	}
@@ -233,8 +233,8 @@ func TestComposeIsClosed(t *testing.T) {
 			t.Errorf("a service begins with %q, not with the hardening", first)
 		}
 	}
-	if n := strings.Count(services[1], "<<: *hardened") + strings.Count(services[1], "<<: *flattraffic"); n != 5 {
-		t.Errorf("%d of 5 services are hardened", n)
+	if n := strings.Count(services[1], "<<: *hardened") + strings.Count(services[1], "<<: *flattraffic"); n != 6 {
+		t.Errorf("%d of 6 services are hardened", n)
 	}
 }
 
