@@ -241,6 +241,9 @@ func ingestPlain(ctx context.Context, b *bench, r *replay, rate int) (i ingested
 	_ = decoder.Process.Signal(os.Interrupt)
 	err = errors.Join(decoder.Wait(), client.Wait())
 	i.behind, i.usage = time.Since(ended), stop()
+	for n, c := range map[int]*exec.Cmd{0: decoder, len(i.cpu) - 1: client} { // they have ended, and say it themselves
+		i.cpu[n] = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+	}
 	return i, errors.Join(err, conn.QueryRow(ctx, "SELECT count() FROM plain").Scan(&i.stored))
 }
 

@@ -62,6 +62,8 @@ func table(header []string, rows [][]string) string {
 
 func ms(d time.Duration) string {
 	switch v := float64(d) / 1e6; {
+	case d == 0:
+		return "–"
 	case v >= 10_000:
 		return fmt.Sprintf("%.0f s", v/1000)
 	case v >= 100:
