@@ -123,6 +123,11 @@ func (q *question) completeness(ctx context.Context, total Counters) (Completene
 	if err := q.noteSampling(ctx, w, t); err != nil {
 		return Completeness{}, err
 	}
+	if doubles, err := q.Doubles(ctx); err == nil {
+		t.noteDoubles(doubles, q.span)
+	} else if ctx.Err() != nil { // else the figures stand without the remark; the page Status says why
+		return Completeness{}, ctx.Err()
+	}
 	if more := len(t.notes) - noteLimit; more > 0 {
 		t.notes = t.notes[:noteLimit]
 		t.note("There are %d more remarks like these; the page Status shows each exporter.", more)

@@ -32,6 +32,7 @@ type Reports struct {
 	services *flow.Services
 	names    Names
 	now      func() time.Time
+	doubles  doublesCache
 }
 
 // New returns reports on the connection's database. settings is asked once for

@@ -49,6 +49,10 @@ var (
 	peersSQL string
 	//go:embed sql/peers_raw.sql
 	peersRawSQL string
+	//go:embed sql/doubles_window.sql
+	doublesWindowSQL string
+	//go:embed sql/doubles.sql
+	doublesSQL string
 	//go:embed sql/unmatched.sql
 	unmatchedSQL string
 	//go:embed sql/present_days.sql

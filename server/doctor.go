@@ -130,7 +130,7 @@ func directions(e *exporterSeen) []Finding {
 	if e.Unmatched > usage/20 && e.Unmatched > 1e6 {
 		found = append(found, Finding{
 			true, "Much of its traffic is between addresses that are in no local network.",
-			"Add your own ranges under Settings, Networks: often the IPv6 prefix your ISP gives you, or the router's outside address.",
+			"Add your own ranges under Settings, Networks: often the IPv6 prefix your ISP gives you, or the router's outside address. Networks, Unmatched lists them with a button for each.",
 		})
 	}
 	switch {

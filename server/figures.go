@@ -85,6 +85,12 @@ func (f figures) seen(t time.Time) moment {
 	return m
 }
 
+// clock writes an instant of late to the second.
+func (f figures) clock(t time.Time) moment {
+	t = t.In(f.zone)
+	return moment{Text: t.Format("2 Jan 15:04:05"), Machine: t.Format(time.RFC3339), Title: t.Format("Monday 2 January 2006, 15:04:05 MST")}
+}
+
 // dateRange writes a half-open range of days with its last day included:
 // "12 Nov – 11 Dec 2026".
 func dateRange(first, next billing.Date) string {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/site"
 )
 
@@ -20,6 +21,9 @@ type ExportersPage struct {
 	New       ExporterForm
 	AllowList bool // only exporters with settings are accepted
 	History   jobState
+	Doubles   []doubleSeen // traffic that is counted twice
+	Problem   string       // why that is not known
+	Reach     string       // how much of history can be counted again
 }
 
 // ExporterForm is one exporter: what it says, and what is set for it.
@@ -30,6 +34,7 @@ type ExporterForm struct {
 	Errors                                             site.FieldErrors
 	Seen                                               *ExporterFacts // nil = not heard
 	ID                                                 int            // makes the fields' ids unique on the page
+	Partly                                             bool           // not all of it counts
 }
 
 // ExporterFacts is what the ingest says about an exporter, in words.
@@ -57,6 +62,10 @@ func (s *Server) exportersPage(w http.ResponseWriter, r *http.Request, entered E
 		AllowList:    settings.Display.AllowListOnly, New: entered, History: s.history.now(),
 	}
 	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
+	page.Doubles, page.Problem = s.doubles(r.Context(), settings)
+	if page.Reach, err = s.historyReach(r.Context(), fig); err != nil {
+		return err
+	}
 	forms := map[netip.Addr]ExporterForm{}
 	for _, e := range settings.Exporters {
 		forms[e.Address] = exporterForm(e)
@@ -92,6 +101,7 @@ func exporterForm(e site.Exporter) ExporterForm {
 		f.SamplingRate = strconv.FormatUint(uint64(e.SamplingRate), 10)
 	}
 	f.Interfaces = numbers(e.CountInterfaces)
+	f.Partly = !e.CountRule().All()
 	return f
 }
 
@@ -146,23 +156,41 @@ func numbers(list []uint32) string {
 	return strings.Join(parts, ", ")
 }
 
+// saveExporter stores what is set for an exporter. When it changes what counts,
+// and history is asked for, all flows are told anew by it; the same form undoes
+// it.
 func (s *Server) saveExporter(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(r); err != nil {
 		return err
 	}
 	form, exporter := readExporter(r)
-	if len(form.Errors) == 0 {
-		err := s.site.SaveExporter(r.Context(), exporter)
-		errs, err := fieldErrors(err)
-		if err != nil {
-			return err
-		}
-		form.Errors = errs
+	if len(form.Errors) > 0 {
+		return s.exportersPage(w, r, form)
+	}
+	before, err := s.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	err = s.site.SaveExporter(r.Context(), exporter)
+	if form.Errors, err = fieldErrors(err); err != nil {
+		return err
 	}
 	if len(form.Errors) > 0 {
 		return s.exportersPage(w, r, form)
 	}
-	return redirect(w, r, "/settings/exporters", "exporter")
+	s.reports.ForgetDoubles()
+	if r.PostFormValue("history") == "" || sameCount(settingsOf(before, exporter.Address).CountRule(), exporter.CountRule()) {
+		return redirect(w, r, "/settings/exporters", "exporter")
+	}
+	if err := s.wishForHistory(r.Context()); err != nil {
+		return err
+	}
+	return redirect(w, r, "/settings/exporters", "exporter-history")
+}
+
+// sameCount reports whether two rules of an exporter count the same.
+func sameCount(a, b flow.CountRule) bool {
+	return a.None == b.None && a.Observed == b.Observed && slices.Equal(slices.Sorted(slices.Values(a.Interfaces)), slices.Sorted(slices.Values(b.Interfaces)))
 }
 
 func readExporter(r *http.Request) (ExporterForm, site.Exporter) {

@@ -45,13 +45,18 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest, s.now()), Zone: s.zoneNow(r.Context()), History: s.history.now()}
+	doubles, err := s.reports.Doubles(r.Context())
+	if err != nil {
+		s.log.Warn("whether traffic is counted twice is not known", "error", err)
+		page.Ingest = append(page.Ingest, Finding{false, "Whether traffic is counted twice could not be looked at just now.", "The log says why."})
+	}
 	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
 	for _, e := range seen {
 		set := settingsOf(settings, e.Address)
 		page.Exporters = append(page.Exporters, ExporterStatus{
 			Address: e.Address.String(), Name: set.Name, Facts: exporterFacts(e, fig),
 			Receiving: e.Known && s.now().Sub(e.LastSeen) < receivingFor,
-			Findings:  diagnose(e, set.Blocked, s.now()),
+			Findings:  append(doubledBy(doubles, e.Address), diagnose(e, set.Blocked, s.now())...),
 		})
 	}
 	slices.SortStableFunc(page.Exporters, func(a, b ExporterStatus) int { return cmp.Compare(len(b.Findings), len(a.Findings)) })

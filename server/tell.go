@@ -48,6 +48,9 @@ func (s *Server) tellHistory(tell func(context.Context, func(int, int)) error) f
 		if err := tell(ctx, progress); err != nil {
 			return err
 		}
+		if s.reports != nil {
+			s.reports.ForgetDoubles()
+		}
 		ctx, cancel := with(ctx, clickhouse.Parameters{"wish": wish})
 		defer cancel()
 		if err := s.conn.Exec(ctx, statement("history_told")); err != nil {

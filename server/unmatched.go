@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -28,8 +29,11 @@ type unmatchedRange struct {
 	Usage               size
 	Flows               string
 	Seen                moment
-	Choices             []string // ranges to add: itself and, of IPv6, the wider ones; empty = none can be local
+	Choices             []rangeChoice // to add: itself and, of IPv6, the wider ones; empty = none can be local
 }
+
+// rangeChoice is a range to add, and how it is called in the list.
+type rangeChoice struct{ Range, Text string }
 
 // maxRangesShown keeps the page short; the exports have them all.
 const maxRangesShown = 200
@@ -74,7 +78,7 @@ func (p reportPages) unmatched(w http.ResponseWriter, r *http.Request) error {
 
 // localChoices are the ranges that a range of unmatched traffic may be part of:
 // ISPs delegate /64, /56 or /48 of IPv6.
-func localChoices(text string) []string {
+func localChoices(text string) []rangeChoice {
 	p, err := netip.ParsePrefix(text)
 	if err != nil || p.Addr().IsMulticast() || p.Addr().IsUnspecified() || p.Addr().IsLoopback() {
 		return nil
@@ -83,12 +87,12 @@ func localChoices(text string) []string {
 		if p.Addr().As4()[0] >= 240 || p.Addr().As4()[0] == 0 {
 			return nil
 		}
-		return []string{text}
+		return []rangeChoice{{text, text}}
 	}
-	var list []string
+	var list []rangeChoice
 	for _, bits := range []int{64, 56, 48} {
 		if bits <= p.Bits() {
-			list = append(list, netip.PrefixFrom(p.Addr(), bits).Masked().String())
+			list = append(list, rangeChoice{netip.PrefixFrom(p.Addr(), bits).Masked().String(), fmt.Sprintf("/%d", bits)})
 		}
 	}
 	return list
