@@ -37,14 +37,11 @@ func Reconcile(ctx context.Context, conn driver.Conn, from, to time.Time) ([]Dif
 			return err
 		}
 		for d := first; d <= last; d += daysAtOnce {
-			found, err := c.compare(ctx, d, min(d+daysAtOnce-1, last))
+			found, err := c.mend(ctx, d, min(d+daysAtOnce-1, last))
+			mended = append(mended, found...)
 			if err != nil {
 				return err
 			}
-			if err := c.repair(ctx, found); err != nil {
-				return err
-			}
-			mended = append(mended, found...)
 		}
 		return nil
 	})
@@ -52,6 +49,16 @@ func Reconcile(ctx context.Context, conn driver.Conn, from, to time.Time) ([]Dif
 		return mended, fmt.Errorf("reconcile rollups with raw flows: %w", err)
 	}
 	return mended, nil
+}
+
+// mend makes the rollups of the given days, both included, equal to raw and
+// returns how they differed. Inserts are paused meanwhile.
+func (c *comparer) mend(ctx context.Context, first, last day) ([]Difference, error) {
+	found, err := c.compare(ctx, first, last)
+	if err != nil {
+		return nil, err
+	}
+	return found, c.repair(ctx, found)
 }
 
 // repair mends the rollups and days that differ.
@@ -63,22 +70,30 @@ func (c *comparer) repair(ctx context.Context, found []Difference) error {
 				differ = append(differ, d)
 			}
 		}
-		for _, d := range daysOf(differ) {
-			if err := c.repairDay(ctx, r, d); err != nil {
-				return fmt.Errorf("mend %s of %v: %w", r.table, d, err)
+		for days := daysOf(differ); len(days) > 0; {
+			n := 1
+			for n < len(days) && n < repairRun && days[n] == days[n-1]+1 {
+				n++
 			}
+			if err := c.repairDays(ctx, r, days[0], days[n-1]); err != nil {
+				return fmt.Errorf("mend %s of %v: %w", r.table, days[0], err)
+			}
+			days = days[n:]
 		}
 	}
 	return nil
 }
 
-// repairDay mends one day of one rollup.
-func (c *comparer) repairDay(ctx context.Context, r rollup, d day) error {
+// repairRun is how many days in a row are mended at once, which bounds memory.
+const repairRun = 7
+
+// repairDays mends some days of one rollup, both included.
+func (c *comparer) repairDays(ctx context.Context, r rollup, first, last day) error {
 	twin := repairPrefix + strings.ToLower(rand.Text())
 	if err := c.conn.Exec(ctx, "CREATE TABLE "+twin+" AS "+r.table); err != nil {
 		return err
 	}
-	err := c.fillRepair(ctx, r, d, twin)
+	err := c.fillRepair(ctx, r, first, last, twin)
 	if err == nil {
 		// One part a partition is moved at once or not at all.
 		err = c.conn.Exec(ctx, "OPTIMIZE TABLE "+twin+" FINAL")
@@ -92,15 +107,15 @@ func (c *comparer) repairDay(ctx context.Context, r rollup, d day) error {
 	return err
 }
 
-func (c *comparer) fillRepair(ctx context.Context, r rollup, d day, twin string) error {
-	source := rawOfDays("flows", d, d)
+func (c *comparer) fillRepair(ctx context.Context, r rollup, first, last day, twin string) error {
+	source := rawOfDays("flows", first, last)
 	expected := c.defs.selectFrom(r, source)
 	if r.source != "flows" {
 		expected = c.defs.selectFrom(r, "("+c.defs.selectFrom(rollups()[0], source)+")")
 	}
-	when := fmt.Sprintf("day = '%v'", d)
+	when := fmt.Sprintf("day BETWEEN '%v' AND '%v'", first, last)
 	if r.time == "bucket" {
-		when = fmt.Sprintf("toDate(bucket, '%s') = '%v'", c.zone, d)
+		when = fmt.Sprintf("toDate(bucket, '%s') BETWEEN '%v' AND '%v'", c.zone, first, last)
 	}
 	return c.conn.Exec(ctx, render("repair", struct {
 		Twin, Table, Time, Expected, When string

@@ -176,6 +176,9 @@ func (r *recut) beginRaw(ctx context.Context) error {
 	if err := r.conn.Exec(ctx, ddl); err != nil {
 		return fmt.Errorf("create %sflows: %w", nextPrefix, err)
 	}
+	if err := r.conn.Exec(ctx, strings.Replace(r.defs["flows_import"], "TABLE flows ", "TABLE "+nextPrefix+"flows ", 1)); err != nil {
+		return fmt.Errorf("complete %sflows: %w", nextPrefix, err)
+	}
 	view := fmt.Sprintf("CREATE MATERIALIZED VIEW %[1]sflows_mv TO %[1]sflows AS\n%[2]s", nextPrefix, render("retell", r.Rules.terms("flows")))
 	if err := r.conn.Exec(ctx, view); err != nil {
 		return fmt.Errorf("create %sflows_mv: %w", nextPrefix, err)

@@ -255,7 +255,8 @@ CREATE TABLE flattraffic.flows
     `src_addr` IPv6 ALIAS multiIf(direction = 'received', peer, direction = 'unmatched', peer, host) COMMENT 'Source address',
     `dst_addr` IPv6 ALIAS multiIf(direction = 'received', host, direction = 'unmatched', unmatched_dst, peer) COMMENT 'Destination address',
     `src_port` UInt16 ALIAS if((direction IN ('received', 'unmatched')), peer_port, host_port) COMMENT 'Source port',
-    `dst_port` UInt16 ALIAS if((direction IN ('received', 'unmatched')), host_port, peer_port) COMMENT 'Destination port'
+    `dst_port` UInt16 ALIAS if((direction IN ('received', 'unmatched')), host_port, peer_port) COMMENT 'Destination port',
+    `import` UInt32 DEFAULT 0 COMMENT 'The import the row came in by (table imports), 0 = received as it happened' CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(end)
@@ -276,16 +277,38 @@ ORDER BY (address, source, name)
 SETTINGS index_granularity = 8192
 COMMENT 'Names of addresses over time. Group by address, source, name';
 
+CREATE TABLE flattraffic.imports
+(
+    `import` UInt32 COMMENT 'Number of the import; the column import of flows and ledger refers to it',
+    `file` String COMMENT 'Name of the file, without its directory',
+    `hash` String COMMENT 'SHA-256 of the content, unpacked: the same content counts once',
+    `kind` LowCardinality(String) COMMENT 'What the file was read as: capture, nfdump, csv, ...',
+    `rows` UInt64 COMMENT 'Rows of flows it became',
+    `skipped` UInt64 COMMENT 'Records left out, each for a reason that was said',
+    `bytes` UInt64 COMMENT 'Bytes of all its rows, already times the sampling rate',
+    `first` DateTime('UTC') COMMENT 'First packet, UTC',
+    `last` DateTime('UTC') COMMENT 'Last packet, UTC',
+    `state` Enum8('loading' = 1, 'done' = 2, 'undoing' = 3, 'undone' = 4) COMMENT 'loading and undoing: was interrupted, and is undone by the next import',
+    `started_at` DateTime64(3, 'UTC') COMMENT 'When the import began',
+    `changed_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written; the newest wins'
+)
+ENGINE = ReplacingMergeTree(changed_at)
+ORDER BY import
+SETTINGS index_granularity = 8192
+COMMENT 'Files that were imported. Read with FINAL';
+
 CREATE TABLE flattraffic.ledger
 (
     `bucket` DateTime('UTC') COMMENT 'Start of the quarter hour, UTC' CODEC(Delta(4), ZSTD(1)),
     `exporter` IPv6 COMMENT 'Address of the exporter; :: for what belongs to the ingest as a whole' CODEC(ZSTD(1)),
     `event` LowCardinality(String) COMMENT 'What is counted: datagrams, records, lost_records, kernel_drops, ... (docs/reports.md lists them)' CODEC(ZSTD(1)),
-    `count` UInt64 COMMENT 'How many' CODEC(T64, ZSTD(1))
+    `count` UInt64 COMMENT 'How many' CODEC(T64, ZSTD(1)),
+    `import` UInt32 COMMENT 'The import that counted it (table imports), 0 = the ingest' CODEC(ZSTD(1))
 )
 ENGINE = SummingMergeTree
 PARTITION BY toYear(bucket)
-ORDER BY (bucket, exporter, event)
+PRIMARY KEY (bucket, exporter, event)
+ORDER BY (bucket, exporter, event, import)
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
 COMMENT 'What the ingest saw a quarter hour and exporter, and what it lost and why: the source of every completeness figure';
 
