@@ -85,10 +85,7 @@ func (in *Ingest) pollPolicy(ctx context.Context) {
 		in.deps.Log.Debug("settings cannot be read", "error", err)
 		return
 	}
-	r := rules{Exporters: settings.Exporters, AllowListOnly: settings.Display.AllowListOnly}
-	for _, n := range settings.Networks {
-		r.Networks = append(r.Networks, n.Prefix)
-	}
+	r := rulesOf(settings)
 	text, err := json.Marshal(r)
 	if err != nil {
 		in.deps.Log.Error("settings cannot be kept", "error", err)

@@ -78,16 +78,10 @@ func (w *worker) handle(d *listen.Datagram) {
 	if len(w.records) == 0 {
 		return
 	}
-	w.rows = w.rows[:0]
-	uncounted := uint64(0)
-	for i := range w.records {
-		r := &w.records[i]
-		row := deliver.Row{Record: r, Ends: policy.classifier.Classify(r), Counted: policy.counts(r)}
-		if !row.Counted {
-			uncounted++
-		}
-		w.seen.note(&row)
-		w.rows = append(w.rows, row)
+	rows, uncounted := policy.rows(w.rows[:0], w.records)
+	w.rows = rows
+	for i := range rows {
+		w.seen.note(&rows[i])
 	}
 	w.in.deliverer.Append(w.rows)
 	w.in.ledger.Count(d.Exporter, d.Received, ledger.Records, uint64(len(w.rows)))
