@@ -111,6 +111,7 @@ func (p *program) app() *cli.App {
 			p.schemaCommand(),
 			p.reportCommand(),
 			p.sqlCommand(),
+			p.importCommand(),
 			p.demoCommand(),
 			p.backupCommand(),
 			p.restoreCommand(),

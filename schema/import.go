@@ -17,16 +17,31 @@ const stagePrefix = "import_stage"
 // ErrImportRuns says that another process imports into the database now.
 var ErrImportRuns = errors.New("another import is running; wait for its end")
 
+// lockPatience is how long a free lock may take to be let go: the server ends
+// the query that held it some time after its client is gone.
+const lockPatience = 10 * time.Second
+
 // WithImportLock runs fn while no other process imports or removes an import,
 // drops old raw flows or cuts rollups anew.
 func WithImportLock(ctx context.Context, conn driver.Conn, fn func(ctx context.Context) error) error {
-	err := withLock(ctx, conn, "importing", false, func(ctx context.Context) error {
-		return withLock(ctx, conn, maintenance, true, fn)
-	})
-	if errors.Is(err, errBusy) {
-		return ErrImportRuns
+	for deadline := time.Now().Add(lockPatience); ; {
+		began := false
+		err := withLock(ctx, conn, "importing", false, func(ctx context.Context) error {
+			began = true
+			return withLock(ctx, conn, maintenance, true, fn)
+		})
+		switch {
+		case began || !errors.Is(err, errBusy):
+			return err
+		case time.Now().After(deadline):
+			return ErrImportRuns
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return err
 }
 
 // NewStage makes an empty table of the form of flows that no view reads, and
