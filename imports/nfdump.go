@@ -70,7 +70,7 @@ func readNfdump(opts Options) readFunc {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		var words bytes.Buffer
-		cmd := exec.CommandContext(ctx, program, "-q", "-r", src.path, "-o", "json")
+		cmd := exec.CommandContext(ctx, program, "-r", src.path, "-o", "json")
 		cmd.Env = append(os.Environ(), "TZ=UTC")
 		cmd.Stderr = &limited{&words, headBytes}
 		out, err := cmd.StdoutPipe()
@@ -97,10 +97,10 @@ func readNfdump(opts Options) readFunc {
 }
 
 func readNfdumpJSON(ctx context.Context, out io.Reader, t *table, s *sink) error {
-	// Without records nfdump writes nothing at all, or only words.
 	buffered := bufio.NewReader(out)
-	if first, err := buffered.Peek(1); err != nil || first[0] != '[' {
-		return nil
+	const nothing = "[\nNo matching flows"
+	if head, _ := buffered.Peek(len(nothing)); len(head) == 0 || string(head) == nothing {
+		return nil // what stands on standard error says whether that is right
 	}
 	d := json.NewDecoder(buffered)
 	if _, err := d.Token(); err != nil {

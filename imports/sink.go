@@ -112,14 +112,14 @@ func (s Summary) Lines() []string {
 	if s.Before {
 		return []string{fmt.Sprintf("%s: imported before, as %d (%s, on %s); nothing was changed", s.File, s.Number, s.File, s.Started.Format(time.DateOnly))}
 	}
-	head := fmt.Sprintf("%s: nothing in it became a flow", s.File)
+	head := s.File + ": nothing in it became a flow"
 	if s.Rows > 0 {
 		head = fmt.Sprintf("%s: import %d, %s, %s, %d bytes, %s to %s UTC", s.File, s.Number, s.Kind, plural(int(s.Rows), "flow"), s.Bytes, //nolint:gosec // no file has so many
 			s.First.Format("2006-01-02 15:04:05"), s.Last.Format("2006-01-02 15:04:05"))
 	}
 	lines := []string{head}
 	if s.Datagrams > 0 {
-		lines = append(lines, fmt.Sprintf("  read from %s", plural(int(s.Datagrams), "datagram"))) //nolint:gosec // no file has so many
+		lines = append(lines, "  read from "+plural(int(s.Datagrams), "datagram")) //nolint:gosec // no file has so many
 	}
 	if s.Uncounted > 0 {
 		lines = append(lines, fmt.Sprintf("  stored but not counted, by the exporter's settings: %d", s.Uncounted))

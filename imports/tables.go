@@ -155,7 +155,7 @@ func readMessage(ctx context.Context, line []byte, t *table, s *sink) error {
 func readParquet(opts Options) readFunc {
 	return func(ctx context.Context, src *source, s *sink) error {
 		if src.packed {
-			return errors.New("Parquet files are compressed inside; unpack this one first (gunzip)") //nolint:revive,staticcheck // a name
+			return errors.New("files of Parquet are compressed inside; unpack this one first (gunzip)")
 		}
 		file, err := parquet.OpenFile(src.file, src.size)
 		if err != nil {
@@ -234,6 +234,7 @@ func parquetText(column parquet.Field, v parquet.Value) string {
 		return strconv.FormatUint(uint64(v.Uint32()), 10)
 	case parquet.Double:
 		return strconv.FormatFloat(v.Double(), 'f', -1, 64)
+	default:
+		return v.String()
 	}
-	return v.String()
 }

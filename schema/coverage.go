@@ -28,12 +28,12 @@ func (c coverage) usageCut() bool { return c.noUsage || !c.usageFrom.IsZero() }
 // readCoverage finds out what was dropped: the rollup then begins earlier than
 // its source. A flow is at most seven days long, but what overlaps a quarter
 // hour of a kept month also ends in that month or later.
-func readCoverage(ctx context.Context, conn driver.Conn, zone, flows, usage string) (coverage, error) {
+func readCoverage(ctx context.Context, conn driver.Conn, zone string) (coverage, error) {
 	var c coverage
 	var rawRows, usageRows, dayRows uint64
 	var rawMonth, usageMonth, firstDay time.Time
 	var firstRaw, firstBucket *int64
-	err := conn.QueryRow(ctx, render("coverage", struct{ Flows, Usage string }{flows, usage})).
+	err := conn.QueryRow(ctx, query("coverage")).
 		Scan(&rawRows, &rawMonth, &firstRaw, &usageRows, &firstBucket, &usageMonth, &dayRows, &firstDay)
 	if err != nil {
 		return c, fmt.Errorf("find out what raw flows there are: %w", err)

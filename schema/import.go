@@ -114,7 +114,7 @@ func RawFrom(ctx context.Context, conn driver.Conn) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	cover, err := readCoverage(ctx, conn, zone, "flows", "usage_15m")
+	cover, err := readCoverage(ctx, conn, zone)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -157,7 +157,7 @@ func (r *recut) begin(ctx context.Context) error {
 	if r.old, err = zones(ctx, r.conn); err != nil {
 		return err
 	}
-	if r.cover, err = readCoverage(ctx, r.conn, r.Zone, "flows", "usage_15m"); err != nil {
+	if r.cover, err = readCoverage(ctx, r.conn, r.Zone); err != nil {
 		return err
 	}
 	for _, table := range r.needed() {

@@ -90,7 +90,7 @@ func HistoryFrom(ctx context.Context, conn driver.Conn) (from time.Time, older b
 	if err != nil {
 		return time.Time{}, false, err
 	}
-	c, err := readCoverage(ctx, conn, zone, "flows", "usage_15m")
+	c, err := readCoverage(ctx, conn, zone)
 	if err != nil {
 		return time.Time{}, false, err
 	}

@@ -124,7 +124,7 @@ func verifiable(ctx context.Context, conn driver.Conn, opts VerifyOptions, repor
 	if err != nil {
 		return 0, 0, fmt.Errorf("load time zone %s: %w", report.Zone, err)
 	}
-	cover, err := readCoverage(ctx, conn, report.Zone, "flows", "usage_15m")
+	cover, err := readCoverage(ctx, conn, report.Zone)
 	if err != nil {
 		return 0, 0, err
 	}
