@@ -31,7 +31,7 @@ import (
 
 const (
 	settingsEvery   = 5 * time.Second  // how often settings are read
-	ledgerEvery     = 15 * time.Second // how often the ledger is delivered
+	ledgerEvery     = 5 * time.Second  // how often the ledger is delivered
 	ledgerAwayEvery = 5 * time.Minute  // the same while ClickHouse is away: counts add up in memory
 	stateEvery      = 10 * time.Second // how often what is known of exporters and addresses is written
 	templatesEvery  = 30 * time.Second // how often templates are saved
@@ -73,6 +73,7 @@ type Ingest struct {
 	listener  *listen.Listener
 	deliverer *deliver.Deliverer
 	ledger    *ledger.Ledger
+	journal   *ledger.Journal
 	services  *flow.Services
 	policy    atomic.Pointer[policy]
 	state     *stateTable
@@ -119,6 +120,7 @@ func New(cfg Config, deps Deps) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
+	in.journal = ledger.NewJournal(in.ledger, in.dir, in.deliverer.InsertAs)
 	in.state = newStateTable(in.deliverer)
 	for i := range cfg.Workers {
 		in.workers = append(in.workers, newWorker(in, i))
@@ -165,6 +167,9 @@ func (in *Ingest) open(ctx context.Context) error {
 	if err := in.deliverer.Open(); err != nil {
 		return errors.Join(err, in.listener.Close())
 	}
+	if err := in.journal.Recover(); err != nil {
+		in.deps.Log.Warn("some counts of the last run are missing in the ledger", "error", err)
+	}
 	in.deps.Log.Info("listening for flows", "addresses", in.listener.Addrs(), "workers", in.cfg.Workers)
 	return nil
 }
@@ -189,7 +194,7 @@ func (in *Ingest) receive(ctx context.Context) error {
 // finish hands over what is not rows of flows.
 func (in *Ingest) finish() {
 	in.state.write()
-	if err := in.ledger.Flush(in.deliverer.Insert); err != nil {
+	if err := in.journal.Flush(); err != nil {
 		in.deps.Log.Error("the last counts of the ledger are lost", "error", err)
 	}
 }
@@ -205,15 +210,16 @@ func (in *Ingest) countSeconds(ctx context.Context) {
 	})
 }
 
-// flushLedger delivers the ledger now and then.
+// flushLedger delivers the ledger now and then, and keeps it on disk as often
+// as flows.
 func (in *Ingest) flushLedger(ctx context.Context) {
 	last := time.Now()
-	every(ctx, ledgerEvery, func() {
-		if in.away() && time.Since(last) < ledgerAwayEvery {
-			return
+	every(ctx, in.cfg.FlushInterval, func() {
+		since, task := time.Since(last), in.journal.Save
+		if since >= ledgerAwayEvery || since >= ledgerEvery && !in.away() {
+			last, task = time.Now(), in.journal.Flush
 		}
-		last = time.Now()
-		if err := in.ledger.Flush(in.deliverer.Insert); err != nil {
+		if err := task(); err != nil {
 			in.deps.Log.Warn("the ledger waits", "error", err)
 		}
 	})

@@ -137,13 +137,32 @@ func (q *question) completeness(ctx context.Context, total Counters) (Completene
 	case all > 0:
 		c.Known, c.Fraction = true, t.records/all
 	case total.Flows > 0:
-		c.Notes = append(c.Notes, "These figures come from records that were not received here (imported or made up), so whether any are missing is not known.")
+		note, err := q.uncountedNote(ctx, w)
+		if err != nil {
+			return Completeness{}, err
+		}
+		c.Notes = append(c.Notes, note)
 	case q.at.Before(q.span.Start):
 		c.Notes = append(c.Notes, "This time is still to come.")
 	default:
 		c.Notes = append(c.Notes, "Nothing was received in this time. If there should be something, the page Status says what to check.")
 	}
 	return c, nil
+}
+
+// uncountedNote says why the ledger has no counts of figures that are there.
+func (q *question) uncountedNote(ctx context.Context, w window) (string, error) {
+	here := false
+	err := q.each(ctx, "origin of flows", receivedHereSQL, q.ledger(w), nil, func(rows driver.Rows) error { return rows.Scan(&here) })
+	switch {
+	case err != nil:
+		return "", err
+	case !here:
+		return "These figures come from records that were not received here (imported or made up), so whether any are missing is not known.", nil
+	case q.at.Before(w.end):
+		return "The first flows have just come in; how complete they are is known in some seconds.", nil
+	}
+	return "The ledger has no counts of this time, so whether any records are missing is not known.", nil
 }
 
 func (q *question) tally(ctx context.Context, w window) (*tally, error) {

@@ -257,6 +257,18 @@ func TestDoubles(t *testing.T) {
 		t.Errorf("notes %q of a time before", notes)
 	}
 
+	// There is no ledger in this database; why, depends.
+	for _, tt := range []struct{ sql, to, want string }{
+		{"SELECT 1", "2026-12-01", "have just come in"},
+		{"SELECT 1", "2026-11-23", "The ledger has no counts of this time"},
+		{"ALTER TABLE flows UPDATE origin = 'import' WHERE true SETTINGS mutations_sync = 2", "2026-12-01", "were not received here"},
+	} {
+		exec(tt.sql)
+		if notes := strings.Join(request("2026-11-01", tt.to), " "); !strings.Contains(notes, tt.want) {
+			t.Errorf("after %s, up to %s: notes %q, want that they %q", tt.sql, tt.to, notes, tt.want)
+		}
+	}
+
 	// What is stored and not counted is not double.
 	exec("ALTER TABLE flows UPDATE counted = false WHERE exporter = toIPv6('192.168.1.1') AND flow_direction = 'egress' SETTINGS mutations_sync = 2")
 	reports.ForgetDoubles()

@@ -49,6 +49,8 @@ var (
 	peersSQL string
 	//go:embed sql/peers_raw.sql
 	peersRawSQL string
+	//go:embed sql/received_here.sql
+	receivedHereSQL string
 	//go:embed sql/doubles_window.sql
 	doublesWindowSQL string
 	//go:embed sql/doubles.sql

@@ -249,7 +249,7 @@ func (p reportPages) show(w http.ResponseWriter, r *http.Request, name string, p
 
 func completenessOf(c report.Completeness) completeness {
 	if !c.Known {
-		return completeness{Text: "Completeness is not known: nothing was received in this time.", Notes: c.Notes}
+		return completeness{Text: "Completeness is not known.", Notes: c.Notes}
 	}
 	return completeness{Good: c.Fraction >= 0.99, Text: "Completeness " + fraction(c.Fraction), Notes: c.Notes}
 }

@@ -185,10 +185,16 @@ func (d *Deliverer) columns() *flowColumns {
 // Insert queues rows for another table. Like flows they are stored exactly
 // once; the columns belong to the Deliverer from then on.
 func (d *Deliverer) Insert(table string, input proto.Input) error {
+	return d.InsertAs(uuid.New(), table, input)
+}
+
+// InsertAs is Insert under an id of the caller's: rows that are given with the
+// same id again, by another process even, are stored once.
+func (d *Deliverer) InsertAs(id uuid.UUID, table string, input proto.Input) error {
 	if len(input) == 0 || input[0].Data.Rows() == 0 {
 		return nil
 	}
-	b := &batch{id: uuid.New(), table: table, input: input, rows: input[0].Data.Rows()}
+	b := &batch{id: id, table: table, input: input, rows: input[0].Data.Rows()}
 	if !d.enqueue(b) {
 		return fmt.Errorf("queue %d rows for %s: the spool is full", b.rows, table)
 	}

@@ -33,6 +33,7 @@ type key struct {
 type Ledger struct {
 	mu        sync.Mutex
 	counts    map[key]uint64
+	changes   uint64
 	totals    map[Event]uint64
 	known     map[netip.Addr]struct{} // exporters that sent records
 	strangers map[netip.Addr]struct{} // others with rows of their own in the newest bucket
@@ -56,6 +57,7 @@ func (l *Ledger) Count(exporter netip.Addr, at time.Time, event Event, n uint64)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.totals[event] += n
+	l.changes++
 	k := key{bucket, l.admit(bucket, exporter, event), event}
 	if _, there := l.counts[k]; !there && len(l.counts) >= maxKeys {
 		k.exporter = All
@@ -99,6 +101,14 @@ func (l *Ledger) Totals() map[Event]uint64 {
 	return maps.Clone(l.totals)
 }
 
+// peek returns the counts that are not delivered, and how often they changed so
+// far.
+func (l *Ledger) peek() (counts map[key]uint64, changes uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.counts), l.changes
+}
+
 // take removes and returns all counts.
 func (l *Ledger) take() map[key]uint64 {
 	l.mu.Lock()
@@ -115,4 +125,5 @@ func (l *Ledger) giveBack(counts map[key]uint64) {
 	for k, n := range counts {
 		l.counts[k] += n
 	}
+	l.changes++
 }
