@@ -67,6 +67,13 @@ func TestKeptAcrossRestart(t *testing.T) {
 
 	second := New(Config{}, conn, zone{}.serve(t), time.Now, quiet()) // a name server that knows nothing
 	defer run(t, second)()
+	// Asked before the stored names are loaded, it would ask the name server,
+	// whose newer answer counts.
+	waitFor(t, func() bool {
+		second.mu.Lock()
+		defer second.mu.Unlock()
+		return len(second.leases) > 0
+	})
 	waitFor(t, ends(t, second, nas, "nas.lan"))
 	waitFor(t, ends(t, second, six, "six.lan"))
 	waitFor(t, ends(t, second, far, "www.example"))
