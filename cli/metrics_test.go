@@ -83,7 +83,6 @@ func metricsOfARun(t *testing.T) string {
 		}
 	}()
 	until(t, "everything is ready", func() bool { return get(t, "http://"+web+"/readyz") == http.StatusOK })
-	send(t, flows)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+web+"/login", strings.NewReader("name=admin&password=wrong"))
 	if err != nil {
 		t.Fatal(err)
@@ -95,8 +94,9 @@ func metricsOfARun(t *testing.T) string {
 	}
 	answer.Body.Close()
 	until(t, "the flow is there", func() bool {
+		send(t, flows) // again until the sockets are open, which /readyz does not wait for
 		var n uint64
-		return conn.QueryRow(t.Context(), "SELECT count() FROM flows").Scan(&n) == nil && n == 1
+		return conn.QueryRow(t.Context(), "SELECT count() FROM flows").Scan(&n) == nil && n > 0
 	})
 	page := func() string {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+web+"/metrics", nil)

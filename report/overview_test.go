@@ -322,7 +322,7 @@ func TestRunErrors(t *testing.T) {
 		{Hosts, "protocol=htps", "protocol"},
 		{Hosts, "from=2026-11-08&to=2026-11-08", "to"},
 		{Hosts, "from=2027-01-01", "to"},
-		{"people", "", "kind"},
+		{"nonsense", "", "kind"},
 	} {
 		_, err := r.Run(t.Context(), parse(t, test.kind, test.query))
 		var refused *RequestError
