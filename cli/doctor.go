@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/flattraffic/flattraffic/clickhouse"
+	"github.com/flattraffic/flattraffic/ingest"
 	"github.com/flattraffic/flattraffic/schema"
 )
 
@@ -99,7 +100,7 @@ func (v *visit) dataDirectory() {
 // sockets checks that the ports can be had (by us, or that we have them) and
 // that the kernel allows a receive buffer of 4 MiB.
 func (v *visit) sockets(ctx context.Context) {
-	_, running := clickhouse.FindRunning(v.cfg.Data)
+	running := ingest.Running(v.cfg.Data)
 	var lc net.ListenConfig
 	for _, addr := range append(append([]string{}, v.cfg.ListenNetFlow...), v.cfg.ListenSFlow...) {
 		conn, err := lc.ListenPacket(ctx, "udp", addr)
@@ -110,7 +111,7 @@ func (v *visit) sockets(ctx context.Context) {
 		case errors.Is(err, syscall.EADDRINUSE) && running:
 			v.good("UDP %s is in use, by the flattraffic that runs on %s", addr, v.cfg.Data)
 		case errors.Is(err, syscall.EADDRINUSE):
-			v.bad(fmt.Sprintf("UDP %s is in use by another program", addr), "stop it (ss -lunp shows which), or choose another port with --listen-netflow or --listen-sflow")
+			v.bad(fmt.Sprintf("UDP %s is in use by another program, or by a flattraffic that runs on another data directory", addr), "stop it (ss -lunp shows which), give the doctor the same --data, or choose another port with --listen-netflow or --listen-sflow")
 		default:
 			v.bad(fmt.Sprintf("UDP %s: %s", addr, err), "choose another address with --listen-netflow or --listen-sflow")
 		}
@@ -197,7 +198,8 @@ func (v *visit) exporters(ctx context.Context, db *database) {
 		v.bad("exporters cannot be read: "+err.Error(), "look at ClickHouse's log")
 	}
 	if seen == 0 {
-		v.bad("no exporter has sent anything yet", "point a router at this machine, NetFlow or IPFIX to UDP 2055, sFlow to 6343 (docs/routers.md), and let the firewall pass it")
+		v.bad("no exporter has sent anything yet", fmt.Sprintf("point a router at this machine, NetFlow or IPFIX to UDP %s, sFlow to %s (docs/routers.md), and let the firewall pass it",
+			strings.Join(v.cfg.ListenNetFlow, ", "), strings.Join(v.cfg.ListenSFlow, ", ")))
 	}
 }
 

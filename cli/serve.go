@@ -258,8 +258,8 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		AdminPassword:  cfg.AdminPassword,
 		PublicReports:  cfg.PublicReports,
 		PublicMetrics:  cfg.PublicMetrics,
-		NetFlow:        first(cfg.ListenNetFlow),
-		SFlow:          first(cfg.ListenSFlow),
+		NetFlow:        cfg.ListenNetFlow,
+		SFlow:          cfg.ListenSFlow,
 		Version:        version(),
 	}, server.Deps{
 		Conn: db.conn, Reports: reports, Site: store, Names: hosts, Alerts: speaker, Registry: registry, Now: time.Now, Log: log,

@@ -133,6 +133,9 @@ func New(cfg Config, deps Deps) (*Ingest, error) {
 	return in, nil
 }
 
+// Running says whether an ingest runs on a data directory.
+func Running(dataDir string) bool { return deliver.InUse(filepath.Join(dataDir, "ingest", "spool")) }
+
 // Run takes flows until ctx is done. Then it stops reading, decodes what was
 // read, sends it, or leaves it in the spool if ClickHouse is away.
 func (in *Ingest) Run(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,12 +27,12 @@ const (
 )
 
 // diagnose says what is the matter with an exporter, the gravest first.
-func diagnose(e *exporterSeen, blocked bool, now time.Time) []Finding {
+func diagnose(e *exporterSeen, blocked bool, ports string, now time.Time) []Finding {
 	if blocked {
 		return []Finding{{Text: "It is blocked: its datagrams are dropped.", Fix: "Take the block away under Settings, Exporters, when it should count."}}
 	}
 	if !e.Known {
-		return unreadable(e)
+		return unreadable(e, ports)
 	}
 	var found []Finding
 	add := func(bad bool, text, fix string) { found = append(found, Finding{bad, text, fix}) }
@@ -73,12 +74,12 @@ func diagnose(e *exporterSeen, blocked bool, now time.Time) []Finding {
 func templates(origin string) bool { return origin == "netflow9" || origin == "ipfix" }
 
 // unreadable is about an address whose datagrams never became flows.
-func unreadable(e *exporterSeen) []Finding {
+func unreadable(e *exporterSeen, ports string) []Finding {
 	switch {
 	case e.Events["blocked"] > 0:
 		return []Finding{{Text: "It is not on the list of exporters, so its datagrams are dropped.", Fix: "Save it under Settings, Exporters, when it should count."}}
 	case e.Events["unknown_version"] > 0:
-		return []Finding{{Bad: true, Text: "What it sends is neither NetFlow v5, v9, IPFIX nor sFlow v5.", Fix: "Choose one of these on the router, and the right port: 2055 or 4739 for NetFlow and IPFIX, 6343 for sFlow."}}
+		return []Finding{{Bad: true, Text: "What it sends is neither NetFlow v5, v9, IPFIX nor sFlow v5.", Fix: "Choose one of these on the router, and the right port: " + ports + "."}}
 	case e.Events["malformed"] > 0:
 		return []Finding{{Bad: true, Text: "What it sends breaks the rules of its protocol.", Fix: "Look for newer software of the router, or try NetFlow v9 instead of IPFIX or the other way round."}}
 	}
@@ -168,16 +169,16 @@ func diagnoseIngest(e *exporterSeen, now time.Time) []Finding {
 }
 
 // usualCauses is what to look at when nothing arrives, the likeliest first.
-func usualCauses(netflow, sflow string, addresses []netip.Addr) []Finding {
+func usualCauses(netflow, sflow []string, addresses []netip.Addr) []Finding {
 	to := "this machine"
 	if len(addresses) > 0 {
 		to = addresses[0].String()
 	}
 	return []Finding{
-		{Text: "The router does not export yet, or to another address.", Fix: "Set " + to + " as its collector, port " + netflow + " for NetFlow or IPFIX, " + sflow + " for sFlow."},
-		{Text: "A firewall on this machine drops the datagrams.", Fix: "Allow UDP " + netflow + ", 4739 and " + sflow + " from the router: for example \"ufw allow " + netflow + "/udp\"."},
+		{Text: "The router does not export yet, or to another address.", Fix: "Set " + to + " as its collector, port " + either(netflow) + " for NetFlow or IPFIX, " + either(sflow) + " for sFlow."},
+		{Text: "A firewall on this machine drops the datagrams.", Fix: "Allow UDP " + strings.Join(slices.Concat(netflow, sflow), ", ") + " from the router: for example \"ufw allow " + netflow[0] + "/udp\"."},
 		{Text: "The template has not come yet.", Fix: "NetFlow v9 and IPFIX announce their layout from time to time, on some routers only every 30 minutes. Wait, or set the template refresh to 60 seconds."},
 		{Text: "The export waits for flows to end.", Fix: "Set the active timeout to 60 seconds and the inactive one to 15."},
-		{Text: "It arrives at the machine but not in the program.", Fix: "Look with \"tcpdump -ni any udp port " + netflow + "\"; in a container, publish the UDP ports."},
+		{Text: "It arrives at the machine but not in the program.", Fix: "Look with \"tcpdump -ni any udp port " + netflow[0] + "\"; in a container, publish the UDP ports."},
 	}
 }

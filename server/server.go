@@ -34,7 +34,7 @@ type Config struct {
 	AdminPassword  string         // sets the password of "admin" at every start; empty = set in the browser
 	PublicReports  bool           // reports can be read without a login
 	PublicMetrics  bool           // /metrics can be read without a login from anywhere
-	NetFlow, SFlow string         // listen addresses of the ingest, for what is said about routers
+	NetFlow, SFlow []string       // listen addresses of the ingest, for what is said about routers
 	Version        string
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -56,12 +57,12 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
 		page.Exporters = append(page.Exporters, ExporterStatus{
 			Address: e.Address.String(), Name: set.Name, Facts: exporterFacts(e, fig),
 			Receiving: e.Known && s.now().Sub(e.LastSeen) < receivingFor,
-			Findings:  append(doubledBy(doubles, e.Address), diagnose(e, set.Blocked, s.now())...),
+			Findings:  append(doubledBy(doubles, e.Address), diagnose(e, set.Blocked, s.rightPorts(), s.now())...),
 		})
 	}
 	slices.SortStableFunc(page.Exporters, func(a, b ExporterStatus) int { return cmp.Compare(len(b.Findings), len(a.Findings)) })
 	if !slices.ContainsFunc(page.Exporters, func(e ExporterStatus) bool { return e.Receiving }) {
-		page.Causes = usualCauses(s.port(s.cfg.NetFlow, 2055), s.port(s.cfg.SFlow, 6343), s.collectorAddresses(r))
+		page.Causes = usualCauses(s.netflowPorts(), s.sflowPorts(), s.collectorAddresses(r))
 	}
 	w.Header().Set("Refresh", "30")
 	return s.render(w, r, http.StatusOK, "status", page)
@@ -77,12 +78,41 @@ func settingsOf(settings *site.Settings, a netip.Addr) site.Exporter {
 	return site.Exporter{Address: a}
 }
 
-// port is the port of a listen address, or the usual one.
-func (s *Server) port(listen string, usual int) string {
-	if _, port, err := net.SplitHostPort(listen); err == nil && port != "0" {
-		return port
+// netflowPorts are the ports the ingest takes NetFlow and IPFIX at; the usual
+// ones when it is not known.
+func (s *Server) netflowPorts() []string { return portsOf(s.cfg.NetFlow, 2055, 4739) }
+
+func (s *Server) sflowPorts() []string { return portsOf(s.cfg.SFlow, 6343) }
+
+// rightPorts says what is to be sent where.
+func (s *Server) rightPorts() string {
+	return either(s.netflowPorts()) + " for NetFlow and IPFIX, " + either(s.sflowPorts()) + " for sFlow"
+}
+
+// portsOf lists the ports of listen addresses, each once.
+func portsOf(listen []string, usual ...int) []string {
+	var list []string
+	for _, address := range listen {
+		if _, port, err := net.SplitHostPort(address); err == nil && port != "0" && !slices.Contains(list, port) {
+			list = append(list, port)
+		}
 	}
-	return strconv.Itoa(usual)
+	if len(list) > 0 {
+		return list
+	}
+	for _, n := range usual {
+		list = append(list, strconv.Itoa(n))
+	}
+	return list
+}
+
+// either joins words for a choice: 2055, 4739 or 9995.
+func either(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // collectorAddresses are the addresses a router can send to, the likeliest

@@ -45,13 +45,13 @@ func (h *house) count(t *testing.T, exporter, event string, n int) {
 }
 
 func TestStatusWithoutExporters(t *testing.T) {
-	h := newHouse(t, Config{NetFlow: ":12055", SFlow: "0.0.0.0:16343"})
+	h := newHouse(t, Config{NetFlow: []string{":12055", "[::1]:12055", ":14739"}, SFlow: []string{"0.0.0.0:16343"}})
 	page := h.local(t).get("/status")
 	causes := texts(page.document, "section[aria-labelledby=causes] li")
 	if page.status != http.StatusOK || len(causes) < 4 {
 		t.Fatalf("status %d, causes %q; want the usual causes", page.status, causes)
 	}
-	if all := strings.Join(causes, " "); !strings.Contains(all, "12055") || !strings.Contains(all, "16343") || !strings.Contains(all, "irewall") {
+	if all := strings.Join(causes, " "); !strings.Contains(all, "port 12055 or 14739 for NetFlow") || !strings.Contains(all, "12055, 14739, 16343") || !strings.Contains(all, "16343") || !strings.Contains(all, "irewall") {
 		t.Errorf("causes = %q, want the ports in use and the firewall", causes)
 	}
 	if got := texts(page.document, "section[aria-labelledby=ingest] li"); len(got) != 1 || !strings.Contains(got[0], "not running") {
@@ -133,7 +133,7 @@ func TestDiagnose(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := healthy()
 			tt.change(e)
-			got := diagnose(e, tt.blocked, now)
+			got := diagnose(e, tt.blocked, "2055 for NetFlow", now)
 			if len(got) != len(tt.want) {
 				t.Fatalf("findings = %+v, want %d", got, len(tt.want))
 			}

@@ -43,13 +43,15 @@ type WelcomePage struct {
 	Collector string           // router: the address to send to
 	Target    string           // with the port for NetFlow
 	Others    []netip.Addr     // more addresses of this machine
-	NetFlow   string           // ports
+	NetFlow   string           // the first port of each
 	SFlow     string
-	Sources   []WelcomeSource
-	Recipe    string         // the router whose recipe is open
-	Networks  []site.Network // networks
-	Found     []FoundRange
-	Unmatched []FoundRange
+
+	NetFlowPorts, SFlowPorts string // all of them
+	Sources                  []WelcomeSource
+	Recipe                   string         // the router whose recipe is open
+	Networks                 []site.Network // networks
+	Found                    []FoundRange
+	Unmatched                []FoundRange
 }
 
 // WelcomeStep is an entry of the list of steps.
@@ -281,7 +283,8 @@ func (s *Server) welcomeRouter(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := s.welcomeBase(r, stepRouter, "Your router")
-	page.NetFlow, page.SFlow = s.port(s.cfg.NetFlow, 2055), s.port(s.cfg.SFlow, 6343)
+	page.NetFlow, page.SFlow = s.netflowPorts()[0], s.sflowPorts()[0]
+	page.NetFlowPorts, page.SFlowPorts = either(s.netflowPorts()), either(s.sflowPorts())
 	page.Collector = "the address of this machine"
 	if list := s.collectorAddresses(r); len(list) > 0 {
 		page.Collector, page.Others = list[0].String(), list[1:]

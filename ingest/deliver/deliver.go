@@ -233,6 +233,9 @@ func (d *Deliverer) Open() error {
 	return nil
 }
 
+// InUse says whether a process has opened a spool directory and still runs.
+func InUse(dir string) bool { return inUse(dir) }
+
 // Run delivers until ctx is done; then it seals what is open, sends what it can
 // within the stop timeout, and leaves the rest in the spool for the next start.
 func (d *Deliverer) Run(ctx context.Context) error {
