@@ -113,7 +113,7 @@ func rowKey(kind Kind, row Row) string {
 		return row.Host.String()
 	case Protocols:
 		return fmt.Sprintf("%d/%d", row.ProtocolNumber, row.Service)
-	case Networks:
+	case Networks, Ranges:
 		return row.Network
 	case People:
 		return row.Person

@@ -204,7 +204,7 @@ func parseExample(text string, meters []Meter) DoubleFlow {
 		Protocol: uint8(number(f[0])), Src: end(f[1], f[2]), Dst: end(f[3], f[4]),
 		At: time.Unix(int64(number(f[5])), 0), Meters: meters,
 	}
-	for _, n := range strings.Split(f[6], ",") {
+	for n := range strings.SplitSeq(f[6], ",") {
 		d.Bytes = append(d.Bytes, number(n))
 	}
 	return d

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flattraffic/flattraffic/flow"
@@ -166,15 +167,12 @@ func (d Double) Text(sampled bool) string {
 	}
 	text := fmt.Sprintf("%s%s %% of the bytes of the last %d hours seem to be counted twice: %s%s were seen %s by ",
 		about, percent(d.Share), doublesWindow/time.Hour, about, plural(d.Flows, "conversation"), where)
+	names := make([]string, len(d.Meters))
 	for i, m := range d.Meters {
-		switch {
-		case i > 0 && i == len(d.Meters)-1:
-			text += " and by "
-		case i > 0:
-			text += ", "
-		}
-		text += m.String()
+		names[i] = m.String()
 	}
+	last := len(names) - 1
+	text += strings.Join(names[:last], ", ") + " and by " + names[last]
 	return upperFirst(text) + "."
 }
 

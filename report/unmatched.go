@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -36,7 +35,7 @@ func (q *question) unmatchedReport(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if more := ranges - uint64(len(result.Rows)); more > 0 {
-		q.notes = append(q.notes, fmt.Sprintf("%s with less traffic are not listed.", plural(more, "range")))
+		q.notes = append(q.notes, plural(more, "range")+" with less traffic are not listed.")
 	}
 	result.Total, err = q.total(ctx, w)
 	return result, err

@@ -84,15 +84,15 @@ func (j *job) run() {
 		j.mu.Unlock()
 
 		began := time.Now()
-		j.log.Info(j.what+" begins", "for", wish)
+		j.log.Info("long work begins", "work", j.what, "for", wish)
 		err := j.work(ctx, wish, j.progress)
 		switch took := time.Since(began).Round(time.Millisecond); {
 		case err != nil && ctx.Err() != nil:
-			j.log.Info(j.what+" is cut off and taken up at the next start", "for", wish)
+			j.log.Info("long work is cut off and taken up at the next start", "work", j.what, "for", wish)
 		case err != nil:
-			j.log.Error(j.what+" failed", "for", wish, "took", took, "error", err)
+			j.log.Error("long work failed", "work", j.what, "for", wish, "took", took, "error", err)
 		default:
-			j.log.Info(j.what+" is done", "for", wish, "took", took)
+			j.log.Info("long work is done", "work", j.what, "for", wish, "took", took)
 		}
 		j.mu.Lock()
 		j.state = jobState{Wish: wish, Failed: err != nil, Done: err == nil, Percent: 100, ended: time.Now()}

@@ -66,26 +66,32 @@ func TestJournalOutlivesAKill(t *testing.T) {
 	}{
 		{"after counting", func(*testing.T, *ledger.Ledger, *ledger.Journal, *once) {}, 0},
 		{"after saving", func(t *testing.T, _ *ledger.Ledger, j *ledger.Journal, _ *once) {
+			t.Helper()
 			do(t, "save", j.Save)
 		}, 10},
 		{"after saving and counting", func(t *testing.T, l *ledger.Ledger, j *ledger.Journal, _ *once) {
+			t.Helper()
 			do(t, "save", j.Save)
 			l.Count(router, at, ledger.Datagrams, 5)
 		}, 10},
 		{"after saving twice", func(t *testing.T, l *ledger.Ledger, j *ledger.Journal, _ *once) {
+			t.Helper()
 			do(t, "save", j.Save)
 			l.Count(router, at, ledger.Datagrams, 5)
 			do(t, "save", j.Save)
 		}, 15},
 		{"after delivering", func(t *testing.T, _ *ledger.Ledger, j *ledger.Journal, _ *once) {
+			t.Helper()
 			do(t, "flush", j.Flush)
 		}, 10},
 		{"after delivering and saving", func(t *testing.T, l *ledger.Ledger, j *ledger.Journal, _ *once) {
+			t.Helper()
 			do(t, "flush", j.Flush)
 			l.Count(router, at, ledger.Datagrams, 5)
 			do(t, "save", j.Save)
 		}, 15},
 		{"when delivery was refused", func(t *testing.T, l *ledger.Ledger, j *ledger.Journal, o *once) {
+			t.Helper()
 			o.refuse = errors.New("full")
 			if err := j.Flush(); err == nil {
 				t.Error("flush: no error")
