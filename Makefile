@@ -38,11 +38,11 @@ $(STAMP): $(ENGINE)/package-lock.json
 
 .PHONY: test
 test: engine ## run all tests against a real ClickHouse
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 .PHONY: race
 race: engine ## run all tests with the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 60m ./...
 
 .PHONY: journeys
 journeys: build ## browser journeys in headless Chromium (Debian package chromium)
