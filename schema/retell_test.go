@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -240,9 +241,13 @@ func TestRetellUnderIngest(t *testing.T) {
 		}
 		came <- list
 	}()
-	// The ingest takes the new rules into use only after a while.
-	time.AfterFunc(250*time.Millisecond, stop)
-	if err := schema.Retell(t.Context(), conn, next, nil); err != nil {
+	// The ingest takes the new rules into use only when the tables are in place.
+	err := schema.Retell(t.Context(), conn, next, func(done, total int) {
+		if done > total/2 {
+			stop()
+		}
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	stop()
@@ -330,12 +335,16 @@ func TestRetellInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	former, next := rules[0], rules[1]
-	next.Patience = time.Nanosecond
-	finished, there := 0, 0
-	for statements := 1; finished == 0; statements += 7 {
-		err := schema.Retell(t.Context(), &cutOff{conn, statements}, next, nil)
-		if err == nil {
-			finished++
+	former.Patience, next.Patience = time.Nanosecond, time.Nanosecond
+	whole := &cutOff{conn, 1 << 30}
+	if err := schema.Retell(t.Context(), whole, former, nil); err != nil {
+		t.Fatal(err)
+	}
+	n := 1<<30 - whole.left // statements it takes
+	there := 0
+	for _, statements := range []int{2, n / 2, n - 22, n - 17, n - 11, n - 5} {
+		if err := schema.Retell(t.Context(), &cutOff{conn, statements}, next, nil); !errors.Is(err, errCutOff) {
+			t.Fatalf("after %d of %d statements: got %v, want that it is cut off", statements, n, err)
 		}
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 			if err := schema.Apply(t.Context(), conn, schema.Options{DSN: dsn}); err != nil {
@@ -347,9 +356,9 @@ func TestRetellInterrupted(t *testing.T) {
 			}
 		}
 		now := former
-		if n, err := schema.Strays(t.Context(), conn, next); err != nil {
+		if strays, err := schema.Strays(t.Context(), conn, next); err != nil {
 			t.Fatal(err)
-		} else if n == 0 {
+		} else if strays == 0 {
 			now, there = next, there+1
 		}
 		wantTold(t, conn, now, list)
@@ -358,11 +367,17 @@ func TestRetellInterrupted(t *testing.T) {
 			t.Errorf("tables left over: %v", left)
 		}
 		if t.Failed() {
-			t.Fatalf("after %d statements", statements)
+			t.Fatalf("after %d of %d statements", statements, n)
+		}
+		if strays, err := schema.Strays(t.Context(), conn, former); err != nil {
+			t.Fatal(err)
+		} else if strays > 0 {
+			former, next = next, former
 		}
 	}
-	if there < 2 {
-		t.Errorf("the new rules held %d times, want also after a cut", there)
+	t.Logf("%d statements; the new rules held after %d cuts", n, there)
+	if there == 0 {
+		t.Error("the new rules held after no cut, want some that fall into the swap")
 	}
 }
 

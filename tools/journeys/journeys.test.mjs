@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 
 const bin = new URL('../../bin/flattraffic', import.meta.url).pathname;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const pages = ['/', '/?compare=last', '/days', '/days?compare=year', '/hosts', '/protocols', '/networks', '/people', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/hosts', '/settings/hosts/demo-nas.lan',
+const pages = ['/', '/?compare=last', '/days', '/days?compare=year', '/hosts', '/protocols', '/networks', '/networks/unmatched', '/people', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/hosts', '/settings/hosts/demo-nas.lan',
   '/settings/people', '/settings/exporters', '/?line=all', '/settings/lines', '/settings/alerts'];
 let data, program, browser, base;
 
@@ -286,6 +286,42 @@ for (const scheme of ['light', 'dark']) {
     }
   }
 }
+
+test('traffic counted twice, and a range that is nobody\'s: one click each, without JavaScript', async () => {
+  const flows = (direction, way, addresses) => execFileSync(bin, ['sql', '--write', '--data', data, `INSERT INTO flows
+    (end, duration_ms, exporter, origin, in_if, out_if, flow_direction, direction, host, peer, unmatched_dst, host_port, peer_port, protocol, service, bytes, packets, sampling_rate)
+    SELECT now() - 60 * (number + 1), 1000, toIPv6('192.0.2.9'), 'ipfix', 2, 1, '${way}', '${direction}', ${addresses}, 50000 + number, 443, 6, 443, 1000000000, 10, 1 FROM numbers(50)`]);
+  for (const way of ['ingress', 'egress']) flows('received', way, "toIPv6('192.168.1.20'), toIPv6('203.0.113.5'), toIPv6('::')");
+  flows('unmatched', 'ingress', "toIPv6('::'), toIPv6('203.0.113.5'), toIPv6('2001:db8:7:8::9')");
+  const context = await browser.newContext({ viewport: { width: 360, height: 800 }, javaScriptEnabled: false });
+  const page = await context.newPage();
+  const total = async () => (await (await page.request.get(base + '/overview.json')).json()).total;
+  const told = async (path) => {
+    for (let i = 0; i < 120; i++) {
+      if (/settings of today/.test((await page.locator('#history-state').allTextContents()).join())) return;
+      await page.waitForTimeout(1000);
+      await page.goto(base + path);
+    }
+    assert.fail('flows are not told anew');
+  };
+  const before = await total();
+  await page.goto(base + '/networks');
+  await page.click('tr.rest a[href*="/networks/unmatched"]');
+  await page.locator('tbody tr', { hasText: '2001:db8:7:8::/64' }).locator('select').selectOption({ label: '/56' });
+  await page.locator('tbody tr', { hasText: '2001:db8:7:8::/64' }).locator('button').click();
+  assert.match(await page.textContent('.notice.good'), /network is added/);
+  await told('/networks/unmatched');
+  const added = await total();
+  assert.equal(added.received, before.received + 50e9);
+  assert.equal(added.unmatched, before.unmatched - 50e9);
+  await page.goto(base + '/settings/exporters');
+  assert.match(await page.textContent('section[aria-labelledby=doubles]'), /counted twice: 50 conversations/);
+  await page.click('section[aria-labelledby=doubles] button');
+  await told('/settings/exporters');
+  assert.equal((await total()).received, added.received - 50e9);
+  assert.equal(await page.locator('section[aria-labelledby=doubles]').count(), 0);
+  await context.close();
+});
 
 test('a password closes the pages, a login opens them', async () => {
   const context = await browser.newContext();
