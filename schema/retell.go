@@ -32,7 +32,7 @@ type Rules struct {
 // everything but how it was told. It is the same before and after Retell.
 const FlowIdentity = "`end`, duration_ms, delay, exporter, origin, in_if, out_if, flow_direction, src_addr, dst_addr, src_port, dst_port, " +
 	"protocol, service, icmp_type, icmp_code, tcp_flags, tos, vlan, least(host_mac, peer_mac), greatest(host_mac, peer_mac), " +
-	"least(host_as, peer_as), greatest(host_as, peer_as), sampling_rate, time_fixed, bytes, packets"
+	"least(host_as, peer_as), greatest(host_as, peer_as), sampling_rate, time_fixed, bytes, packets, import"
 
 // maxTellings bounds how often Retell begins anew.
 const maxTellings = 5
