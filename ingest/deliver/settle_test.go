@@ -379,7 +379,7 @@ func TestDoubtDuringTellingAnew(t *testing.T) {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		for n := range 4 {
+		for n := range 2 {
 			tellAnew(t, conn, n)
 		}
 	}()
