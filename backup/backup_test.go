@@ -155,11 +155,16 @@ func TestBackupUnderIngest(t *testing.T) {
 func TestDamagedBackupChangesNothing(t *testing.T) {
 	conn, dsn := household(t)
 	file := write(t, conn, dsn)
-	flipped := bytes.Clone(file)
-	flipped[len(flipped)/2] ^= 0x10
+	flipped := func(at int) []byte {
+		bad := bytes.Clone(file)
+		bad[at] ^= 0x10
+		return bad
+	}
 	for name, bad := range map[string][]byte{
 		"cut off":      file[:len(file)*3/4],
-		"a bit turned": flipped,
+		"an early bit": flipped(len(file) / 5),
+		"a middle bit": flipped(len(file) / 2),
+		"a late bit":   flipped(len(file) * 4 / 5),
 		"empty":        nil,
 		"something":    []byte("this is not a backup at all, but long enough to be looked at"),
 	} {

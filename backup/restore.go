@@ -29,7 +29,7 @@ func Restore(ctx context.Context, conn driver.Conn, dial Dial, dsn string, from 
 		return Manifest{}, Totals{}, fmt.Errorf("start decompression: %w", err)
 	}
 	defer packed.Close()
-	r := &reader{tar: tar.NewReader(packed), rows: map[string]uint64{}, progress: progress}
+	r := &reader{packed: packed, tar: tar.NewReader(packed), rows: map[string]uint64{}, progress: progress}
 	manifest, err := r.manifest()
 	if err != nil {
 		return manifest, Totals{}, err
@@ -42,6 +42,7 @@ func Restore(ctx context.Context, conn driver.Conn, dial Dial, dsn string, from 
 
 // reader reads the tar.
 type reader struct {
+	packed   io.Reader // what tar reads; its end holds a checksum of all
 	tar      *tar.Reader
 	rows     map[string]uint64 // read so far, by table
 	totals   Totals            // as the backup says
@@ -113,6 +114,9 @@ func (r *reader) fill(ctx context.Context, conn driver.Conn, dial Dial, copies [
 		if name == totalsName {
 			if err := json.Unmarshal(text, &r.totals); err != nil {
 				return fmt.Errorf("read %s: %w", totalsName, err)
+			}
+			if _, err := io.Copy(io.Discard, r.packed); err != nil {
+				return fmt.Errorf("the backup is damaged: %w", err)
 			}
 			return r.check(ctx, conn, copies)
 		}
