@@ -17,7 +17,7 @@ func (p *program) schemaCommand() *cli.Command {
 	common := flags(only("clickhouse", "data", "engine-memory", "zone", "log-level", "log-format"))
 	return &cli.Command{
 		Name:  "schema",
-		Usage: "tables and views: apply, show, verify, rebuild",
+		Usage: "tables and views: apply, show, verify, rebuild, retention",
 		Subcommands: []*cli.Command{
 			{Name: "apply", Usage: "create or upgrade tables and views; safe to run twice", Flags: common, Action: p.schemaApply},
 			{Name: "show", Usage: "print the DDL", Flags: common, Action: p.schemaShow},
@@ -33,6 +33,7 @@ func (p *program) schemaCommand() *cli.Command {
 				Flags:  append(append([]cli.Flag{}, common...), &cli.BoolFlag{Name: "rollups-only", Usage: "leave the raw flows as they are"}),
 				Action: p.schemaRebuild,
 			},
+			p.retentionCommand(common),
 		},
 	}
 }

@@ -20,7 +20,9 @@ import (
 
 	"github.com/flattraffic/flattraffic/alerts"
 	"github.com/flattraffic/flattraffic/clickhouse"
+	"github.com/flattraffic/flattraffic/demo"
 	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/imports"
 	"github.com/flattraffic/flattraffic/ingest"
 	"github.com/flattraffic/flattraffic/names"
 	"github.com/flattraffic/flattraffic/report"
@@ -266,6 +268,7 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		ChangeZone: func(ctx context.Context, zone string, progress func(done, total int)) error {
 			return schema.SetZone(ctx, db.conn, zone, progress)
 		},
+		RemoveDemo: func(ctx context.Context, progress func(float64)) error { return demo.Remove(ctx, db.conn, progress) },
 		TellHistory: func(ctx context.Context, progress func(done, total int)) error {
 			settings, err := store.Load(ctx)
 			if err != nil {
@@ -277,7 +280,17 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 	if err != nil {
 		return nil, err
 	}
-	return []func(context.Context) error{lookups.run, hosts.Run, web.Run, speaker.Run}, nil
+	importer, err := imports.New(imports.Deps{Conn: db.conn, DSN: db.dsn, Settings: store.Load, Now: time.Now, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	undo := func(ctx context.Context) error {
+		if err := importer.Recover(ctx); err != nil && ctx.Err() == nil {
+			log.Error("an interrupted import is not undone yet; flattraffic import --list tries again", "error", err)
+		}
+		return nil
+	}
+	return []func(context.Context) error{lookups.run, hosts.Run, web.Run, speaker.Run, undo}, nil
 }
 
 // lookups knows whether the user wants reverse DNS without asking ClickHouse

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/flow"
 )
 
 // The events of the ledger that reports read. The ingest writes them; the
@@ -121,6 +124,9 @@ func (q *question) completeness(ctx context.Context, total Counters) (Completene
 	}
 	t.noteDoubts()
 	if err := q.noteSampling(ctx, w, t); err != nil {
+		return Completeness{}, err
+	}
+	if err := q.noteHistory(ctx, w, t); err != nil {
 		return Completeness{}, err
 	}
 	if doubles, err := q.Doubles(ctx); err == nil {
@@ -315,6 +321,30 @@ func (q *question) noteSilence(ctx context.Context, w window, t *tally, running 
 	for _, x := range t.exporters() {
 		if len(gaps[x]) > 0 {
 			t.note("No flows came from %s: %s. If it was switched on, check its flow export and the network between.", x, q.stretches(gaps[x]))
+		}
+	}
+	return nil
+}
+
+// noteHistory names the part that another meter counted before there were
+// flows.
+func (q *question) noteHistory(ctx context.Context, w window, t *tally) error {
+	for _, part := range q.split(w) {
+		err := q.each(ctx, "days of other meters", historyDaysSQL, q.from(part, dims{}), nil, func(rows driver.Rows) error {
+			var x netip.Addr
+			var bytes uint64
+			if err := rows.Scan(&x, &bytes); err != nil || bytes == 0 {
+				return err
+			}
+			name, lacks := "nlbwmon", "and there are no far ends"
+			if x.Unmap() == flow.VnStatHistory() {
+				name, lacks = "vnStat", "and there are neither hosts, protocols nor far ends"
+			}
+			t.note("%s of this come from before FlatTraffic: days that %s counted, imported. Within a day they are spread evenly, %s.", billing.FormatExact(bytes), name, lacks)
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -67,6 +67,8 @@ var (
 	runningSQL string
 	//go:embed sql/heard.sql
 	heardSQL string
+	//go:embed sql/history_days.sql
+	historyDaysSQL string
 	//go:embed sql/sampled.sql
 	sampledSQL string
 	//go:embed sql/exempt_days.sql

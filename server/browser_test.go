@@ -75,6 +75,7 @@ func (h *house) restart(t *testing.T) {
 	}
 	t.Cleanup(s.zone.wait)
 	t.Cleanup(s.history.wait)
+	t.Cleanup(s.storage.wait)
 	h.Server = s
 }
 

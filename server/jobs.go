@@ -130,7 +130,7 @@ func (j *job) now() jobState {
 func (s *Server) watchJobs(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
-	var zoneTried, historyTried time.Time
+	var zoneTried, historyTried, retained time.Time
 	for {
 		if zone, differs := s.zoneDiffers(ctx); differs && time.Since(zoneTried) > time.Hour {
 			zoneTried = time.Now()
@@ -139,6 +139,12 @@ func (s *Server) watchJobs(ctx context.Context) {
 		if wish := s.historyWish(ctx); wish != "" && !s.history.now().Running && time.Since(historyTried) > time.Hour {
 			historyTried = time.Now()
 			s.history.start(wish)
+		}
+		if time.Since(retained) > retainEvery {
+			retained = time.Now()
+			if s.retentionDue(ctx) {
+				s.storage.start(wishRetention)
+			}
 		}
 		select {
 		case <-ctx.Done():

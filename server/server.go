@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flattraffic/flattraffic/report"
+	"github.com/flattraffic/flattraffic/schema"
 	"github.com/flattraffic/flattraffic/site"
 )
 
@@ -62,6 +63,9 @@ type Deps struct {
 	Log      *slog.Logger         // nil = slog.Default
 	// ChangeZone re-cuts the daily tables for another time zone. Nil when the schema cannot be changed from here.
 	ChangeZone func(ctx context.Context, zone string, progress func(done, total int)) error
+	// RemoveDemo takes the sample data away; progress goes from 0 to 1. Nil when
+	// that cannot be done from here.
+	RemoveDemo func(ctx context.Context, progress func(done float64)) error
 	// TellHistory tells all raw flows anew by the present networks and exporter
 	// settings, and makes all rollups anew. Progress counts days twice: told,
 	// then proven. Nil when the schema cannot be changed from here.
@@ -90,12 +94,20 @@ type Server struct {
 	feed       *feed
 	zone       *job // days for another time zone
 	history    *job // all flows told anew
-	zones      zoneList
-	metrics    *metrics
-	hosts      map[string]bool // names the Host header may have
-	setup      sync.Mutex      // the first password is set once
-	setUp      atomic.Bool     // the first run was gone through
-	handler    http.Handler
+	storage    *job
+	dropDemo   func(ctx context.Context, progress func(done float64)) error
+
+	keptMonths struct { // what retention kept lately, with the reason
+		sync.Mutex
+		list []schema.RawMonth
+	}
+
+	zones   zoneList
+	metrics *metrics
+	hosts   map[string]bool // names the Host header may have
+	setup   sync.Mutex      // the first password is set once
+	setUp   atomic.Bool     // the first run was gone through
+	handler http.Handler
 }
 
 // New returns a server that does nothing yet.
@@ -139,6 +151,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.shareViews = newLimiter(s.now, bucket{burst: shareBurst, every: shareEvery}, bucket{burst: shareOverallBurst, every: shareOverallEvery})
 	s.feed = &feed{conn: deps.Conn, now: s.now}
 	s.zone = newJob("re-cut of days for another time zone", deps.ChangeZone, s.log)
+	s.dropDemo = deps.RemoveDemo
+	s.storage = newJob("clearing of storage", s.keepStorage, s.log)
 	s.history = newJob("re-cut of history by other settings", s.tellHistory(deps.TellHistory), s.log)
 	s.handler = s.routes()
 	return s, nil
@@ -163,6 +177,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs, stopJobs := context.WithCancel(ctx)
 	s.zone.attach(jobs)
 	s.history.attach(jobs)
+	s.storage.attach(jobs)
 	var watching sync.WaitGroup
 	watching.Go(func() { s.watchJobs(jobs) })
 	defer func() {
@@ -170,6 +185,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		watching.Wait()
 		s.zone.wait()
 		s.history.wait()
+		s.storage.wait()
 	}()
 	hs := &http.Server{
 		Handler:           s.handler,

@@ -34,6 +34,10 @@ func (s *Server) settingsRoutes(r chi.Router) {
 	s.peopleSettingsRoutes(r)
 	s.get(r, "/settings/alerts", s.showAlerts)
 	s.post(r, "/settings/alerts", s.saveAlerts)
+	s.get(r, "/settings/storage", s.showStorage)
+	s.post(r, "/settings/storage", s.saveStorage)
+	s.post(r, "/settings/storage/run", s.runStorage)
+	s.post(r, "/settings/storage/demo", s.removeDemo)
 	s.get(r, "/settings/display", s.showDisplay)
 	s.post(r, "/settings/display", s.saveDisplay)
 }
@@ -114,6 +118,8 @@ func flashText(done string) string {
 		return "The alerts are saved."
 	case "alerts-tested":
 		return "The alerts are saved, and a test is on its way."
+	case "storage":
+		return "How long raw flows are kept is saved. What is due goes within a day, or at once by the button below."
 	case "display":
 		return "The settings are saved."
 	case "password":

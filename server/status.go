@@ -22,6 +22,8 @@ type StatusPage struct {
 	Causes    []Finding // when nothing arrives
 	Zone      jobState
 	History   jobState
+	Job       jobState       // clearing of storage
+	Kept      []StorageMonth // raw flows that were due and are kept
 }
 
 // ExporterStatus is one exporter with what the doctor says.
@@ -45,13 +47,14 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest, s.now()), Zone: s.zoneNow(r.Context()), History: s.history.now()}
+	page := StatusPage{Base: s.base(r, "Status", "status"), Ingest: diagnoseIngest(ingest, s.now()), Zone: s.zoneNow(r.Context()), History: s.history.now(), Job: s.storage.now()}
 	doubles, err := s.reports.Doubles(r.Context())
 	if err != nil {
 		s.log.Warn("whether traffic is counted twice is not known", "error", err)
 		page.Ingest = append(page.Ingest, Finding{false, "Whether traffic is counted twice could not be looked at just now.", "The log says why."})
 	}
 	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
+	page.Kept = s.monthsKept(fig)
 	for _, e := range seen {
 		set := settingsOf(settings, e.Address)
 		page.Exporters = append(page.Exporters, ExporterStatus{

@@ -23,6 +23,7 @@ type file struct {
 	People    []filePerson   `toml:"person"`
 	Bills     []fileBill     `toml:"bill"`
 	Display   fileDisplay    `toml:"display"`
+	Retention Retention      `toml:"retention"`
 	Alerts    *Alerts        `toml:"alerts"` // without their secrets
 }
 
@@ -126,6 +127,9 @@ func (f file) settings(fields FieldErrors) *Settings {
 		s.Alerts, err = checkAlerts(*f.Alerts)
 		fields.within("alerts", err)
 	}
+	var err error
+	s.Retention, err = CheckRetention(f.Retention)
+	fields.within("retention", err)
 	f.plans(s, fields)
 	var list []Network
 	for i, n := range f.Networks {
@@ -297,13 +301,13 @@ func replace(stored, wanted *Settings) []change {
 			who = append(who, personRow(old, true))
 		}
 	}
-	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), people(who...), replaceBills(stored, wanted), display(wanted.Display), alerts(wanted.Alerts)}
+	return []change{plans(p...), networks(networkRows(wanted.Networks, stored.Networks)...), exporters(e...), devices(d...), people(who...), replaceBills(stored, wanted), display(wanted.Display), retention(wanted.Retention), alerts(wanted.Alerts)}
 }
 
 // file writes a snapshot in the form of the file.
 func (s *Settings) file() file {
 	f := file{Display: fileDisplay{AllowListOnly: s.Display.AllowListOnly, ReverseDNS: &s.Display.ReverseDNS}}
-	f.Alerts = &s.Alerts
+	f.Alerts, f.Retention = &s.Alerts, s.Retention
 	for _, line := range s.Lines {
 		for _, p := range line.Plans {
 			f.Plans = append(f.Plans, filePlan{Line: line.ID, LineName: line.Name, Exporters: texts(line.Exporters), PlanText: TextOf(p)})

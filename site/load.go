@@ -201,6 +201,8 @@ func scanDisplay(rows driver.Rows, settings *Settings) error {
 	switch key {
 	case keyAlerts:
 		return scanAlerts(value, settings)
+	case keyRetention:
+		return scanRetention(value, settings)
 	case keyAllowListOnly:
 		settings.Display.AllowListOnly = value == "true"
 	case keyReverseDNS:

@@ -16,6 +16,7 @@ type Settings struct {
 	Networks  []Network  // local networks, ordered by prefix; the defaults when none are stored
 	Exporters []Exporter // exporters the user has set something for
 	Display   Display
+	Retention Retention
 	Alerts    Alerts   // the defaults when none are stored
 	Devices   []Device // devices the user has named, ordered by id
 	People    []Person // ordered by name; every owner of a device is among them

@@ -383,6 +383,18 @@ ORDER BY protocol
 SETTINGS index_granularity = 8192
 COMMENT 'Names of IP protocols';
 
+CREATE TABLE flattraffic.raw_drops
+(
+    `month` Date COMMENT 'First day of the month whose raw flows were dropped',
+    `rows` UInt64 COMMENT 'How many',
+    `bytes` UInt64 COMMENT 'Bytes on disk they took',
+    `dropped_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When'
+)
+ENGINE = MergeTree
+ORDER BY (month, dropped_at)
+SETTINGS index_granularity = 8192
+COMMENT 'Raw flows that retention has dropped, a month at a time; the rollups made from them stay';
+
 CREATE TABLE flattraffic.secrets
 (
     `key` String COMMENT 'Name of the secret',

@@ -1,0 +1,1 @@
+SELECT count() FROM imports FINAL WHERE state IN ('loading', 'undoing')

@@ -1,0 +1,263 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flattraffic/flattraffic/schema"
+	"github.com/flattraffic/flattraffic/site"
+)
+
+// What the storage job is wished to do.
+const (
+	wishRetention = "retention"
+	wishDemo      = "the removal of the sample data"
+)
+
+// retainEvery is how often old raw flows are looked for.
+const retainEvery = 24 * time.Hour
+
+// StoragePage is the settings page of what is kept, and for how long.
+type StoragePage struct {
+	SettingsBase
+	Tables  []StorageTable
+	Total   size
+	Raw     size
+	RawFrom string // month of the oldest raw flows; empty = there are none
+
+	Months, Size string // the form as entered
+	InForce      string // what is saved, in words
+	Due          []StorageMonth
+	DueBytes     size
+	Preview      *StoragePreview // what the entered values would do
+	Drops        []StorageMonth  // done, newest first
+	Kept         []StorageMonth  // due lately and kept, with the reason
+	Job          jobState
+	CanRemove    bool // the sample data
+}
+
+// StorageTable is a table with what it takes.
+type StorageTable struct {
+	Name, Comment, Kept string
+	Rows                string
+	Size                size
+}
+
+// StorageMonth is a month of raw flows.
+type StorageMonth struct {
+	Month, Rows, Reason, When string
+	Size                      size
+}
+
+// StoragePreview says what a retention would do when it is saved.
+type StoragePreview struct {
+	Words  string
+	Months []StorageMonth
+	Size   size
+}
+
+func (s *Server) showStorage(w http.ResponseWriter, r *http.Request) error {
+	settings, err := s.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	return s.storagePage(w, r, settings, settings.Retention, "", false, nil)
+}
+
+// saveStorage shows what the values entered would do, and stores them when the
+// reader has seen it.
+func (s *Server) saveStorage(w http.ResponseWriter, r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	settings, err := s.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	entered := strings.TrimSpace(r.PostFormValue("raw_months"))
+	wanted := site.Retention{RawSize: r.PostFormValue("raw_size")}
+	if entered != "" {
+		if wanted.RawMonths, err = strconv.Atoi(entered); err != nil {
+			return s.storagePage(w, r, settings, wanted, entered, false, site.FieldErrors{"raw_months": "Give a whole number of months, or leave it empty to keep raw flows for ever."})
+		}
+	}
+	wanted, err = site.CheckRetention(wanted)
+	errs, err := fieldErrors(err)
+	if err != nil {
+		return err
+	}
+	if len(errs) > 0 || r.PostFormValue("do") != "save" {
+		return s.storagePage(w, r, settings, wanted, entered, len(errs) == 0, errs)
+	}
+	if err := s.site.SaveRetention(r.Context(), wanted); err != nil {
+		return err
+	}
+	return redirect(w, r, "/settings/storage", "storage")
+}
+
+// runStorage is the button that drops now what is due.
+func (s *Server) runStorage(w http.ResponseWriter, r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	s.storage.start(wishRetention)
+	return redirect(w, r, "/settings/storage", "")
+}
+
+// removeDemo is the button that takes the sample data away.
+func (s *Server) removeDemo(w http.ResponseWriter, r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	s.storage.start(wishDemo)
+	return redirect(w, r, "/settings/storage", "")
+}
+
+func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *site.Settings, wanted site.Retention, entered string, preview bool, errs site.FieldErrors) error {
+	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
+	page := StoragePage{
+		SettingsBase: s.settingsBase(r, "storage", "Storage", errs), Size: wanted.RawSize, Months: entered,
+		InForce: retentionWords(settings.Retention), Job: s.storage.now(), CanRemove: settings.Demo && s.dropDemo != nil,
+	}
+	if entered == "" && wanted.RawMonths > 0 {
+		page.Months = strconv.Itoa(wanted.RawMonths)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	defer cancel()
+	if err := s.fillStorage(ctx, &page, fig, settings.Retention); err != nil {
+		return err
+	}
+	months, err := schema.RawMonths(ctx, s.conn)
+	if err != nil {
+		return err
+	}
+	page.Due, page.DueBytes = storageMonths(retentionOf(settings.Retention).Due(months, s.now()), fig)
+	if len(months) > 0 {
+		page.RawFrom = months[0].Month.Format("January 2006")
+	}
+	if preview {
+		p := &StoragePreview{Words: retentionWords(wanted)}
+		p.Months, p.Size = storageMonths(retentionOf(wanted).Due(months, s.now()), fig)
+		page.Preview = p
+	}
+	return s.render(w, r, formStatus(errs), "settings_storage", page)
+}
+
+// fillStorage reads the sizes of all tables and what was dropped.
+func (s *Server) fillStorage(ctx context.Context, page *StoragePage, fig figures, r site.Retention) error {
+	sizes, err := schema.Sizes(ctx, s.conn)
+	if err != nil {
+		return err
+	}
+	var total uint64
+	for _, t := range sizes {
+		total += t.Bytes
+		if t.Table == "flows" {
+			page.Raw = fig.size(t.Bytes)
+		}
+		if t.Rows == 0 {
+			continue
+		}
+		comment, _, _ := strings.Cut(t.Comment, ". ")
+		kept := "for ever"
+		if t.Table == "flows" && r != (site.Retention{}) {
+			kept = strings.TrimPrefix(retentionWords(r), "Raw flows are kept ")
+		}
+		page.Tables = append(page.Tables, StorageTable{t.Table, comment, kept, grouped(t.Rows), fig.size(t.Bytes)})
+	}
+	page.Total = fig.size(total)
+	drops, err := schema.RawDrops(ctx, s.conn)
+	if err != nil {
+		return err
+	}
+	page.Drops, _ = storageMonths(drops, fig)
+	page.Kept = s.monthsKept(fig)
+	return nil
+}
+
+// monthsKept lists the months of raw flows that were due lately and are kept,
+// with the reason.
+func (s *Server) monthsKept(fig figures) []StorageMonth {
+	s.keptMonths.Lock()
+	defer s.keptMonths.Unlock()
+	kept, _ := storageMonths(s.keptMonths.list, fig)
+	return kept
+}
+
+func storageMonths(months []schema.RawMonth, fig figures) ([]StorageMonth, size) {
+	var list []StorageMonth
+	var bytes uint64
+	for _, m := range months {
+		bytes += m.Bytes
+		list = append(list, StorageMonth{m.Month.Format("January 2006"), grouped(m.Rows), m.Kept, fig.seen(m.At).Text, fig.size(m.Bytes)})
+	}
+	return list, fig.size(bytes)
+}
+
+// retentionOf is a setting as the schema takes it.
+func retentionOf(r site.Retention) schema.Retention {
+	return schema.Retention{Months: r.RawMonths, Bytes: r.RawBytes()}
+}
+
+func retentionWords(r site.Retention) string {
+	var parts []string
+	switch {
+	case r.RawMonths == 1:
+		parts = append(parts, "for 1 month beside the running one")
+	case r.RawMonths > 1:
+		parts = append(parts, fmt.Sprintf("for %d months beside the running one", r.RawMonths))
+	}
+	if r.RawSize != "" {
+		parts = append(parts, "up to "+r.RawSize)
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "for ever")
+	}
+	return "Raw flows are kept " + strings.Join(parts, ", ")
+}
+
+// keepStorage is the work of the storage job.
+func (s *Server) keepStorage(ctx context.Context, wish string, progress func(done, total int)) error {
+	if wish == wishDemo {
+		if s.dropDemo == nil {
+			return nil
+		}
+		return s.dropDemo(ctx, func(done float64) { progress(int(done*1000), 1000) })
+	}
+	settings, err := s.settings(ctx)
+	if err != nil {
+		return err
+	}
+	due, err := schema.Retain(ctx, s.conn, retentionOf(settings.Retention), s.now(), progress)
+	var kept []schema.RawMonth
+	for _, m := range due {
+		switch {
+		case m.Kept != "":
+			kept = append(kept, m)
+			s.log.Warn("raw flows are kept although they are due", "month", m.Month.Format("2006-01"), "reason", m.Kept)
+		case !m.At.IsZero():
+			s.log.Info("raw flows dropped", "month", m.Month.Format("2006-01"), "rows", m.Rows, "bytes", m.Bytes)
+		}
+	}
+	s.keptMonths.Lock()
+	s.keptMonths.list = kept
+	s.keptMonths.Unlock()
+	return err
+}
+
+// retentionDue says whether there are raw flows to be dropped; false also when
+// the database does not answer.
+func (s *Server) retentionDue(ctx context.Context) bool {
+	settings, err := s.settings(ctx)
+	if err != nil || settings.Retention == (site.Retention{}) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	months, err := schema.RawMonths(ctx, s.conn)
+	return err == nil && len(retentionOf(settings.Retention).Due(months, s.now())) > 0
+}
