@@ -3,13 +3,14 @@ package schema
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flattraffic/flattraffic/flow"
 )
 
 // fill puts into the new tables what the copies say: first what only the old
-// rollups know, then everything their sources have, a day at a time. Views
+// rollups know, then everything their sources have, some days at a time. Views
 // carry new quarter hours on to the new daily tables.
 func (r *recut) fill(ctx context.Context) error {
 	for _, t := range r.targets() {
@@ -17,31 +18,75 @@ func (r *recut) fill(ctx context.Context) error {
 			return fmt.Errorf("keep older rows of %s: %w", t.table, err)
 		}
 	}
-	rawDays, err := column[string](ctx, r.conn, render("days_of", timeOf{"`end`", copyPrefix + "flows"}))
+	raw, err := r.runs(ctx, timeOf{"`end`", copyPrefix + "flows"})
 	if err != nil {
 		return fmt.Errorf("list days of raw flows: %w", err)
 	}
-	var usageDays []string
+	var usage []dayRun
 	if !r.FromRaw {
-		usageDays, err = column[string](ctx, r.conn, render("days_of", timeOf{"bucket", copyPrefix + "usage_15m"}))
-		if err != nil {
+		if usage, err = r.runs(ctx, timeOf{"bucket", copyPrefix + "usage_15m"}); err != nil {
 			return fmt.Errorf("list days of quarter hours: %w", err)
 		}
 	}
-	total := 2 * (len(rawDays) + len(usageDays)) // and as much to prove it
-	for i, d := range rawDays {
-		r.tell.report(i, total)
-		if err := r.fillRawDay(ctx, d); err != nil {
-			return fmt.Errorf("fill in raw flows of %s: %w", d, err)
-		}
+	done, total := 0, 0
+	for _, d := range append(slices.Clone(raw), usage...) {
+		total += 2 * d.days // and as much to prove it
 	}
-	for i, d := range usageDays {
-		r.tell.report(len(rawDays)+i, total)
-		if err := r.fillUsageDay(ctx, d); err != nil {
-			return fmt.Errorf("fill in quarter hours of %s: %w", d, err)
+	for _, d := range raw {
+		r.tell.report(done, total)
+		if err := r.fillRawDays(ctx, d); err != nil {
+			return fmt.Errorf("fill in raw flows of %v to %v: %w", d.first, d.last, err)
 		}
+		done += d.days
+	}
+	for _, d := range usage {
+		r.tell.report(done, total)
+		if err := r.fillUsageDays(ctx, d); err != nil {
+			return fmt.Errorf("fill in quarter hours of %v to %v: %w", d.first, d.last, err)
+		}
+		done += d.days
 	}
 	return nil
+}
+
+// A run is filled in at once: as many days as bring runRows rows, which bounds
+// memory, and at most daysAtOnce, which bounds the months an insert touches.
+const runRows = 2_000_000
+
+// dayRun is some days in a row that have rows, UTC.
+type dayRun struct {
+	first, last day // both included
+	days        int // that have rows
+}
+
+// within is the condition for the run's rows of a column.
+func (d dayRun) within(column string) string {
+	return fmt.Sprintf("toDate(%s) BETWEEN '%v' AND '%v'", column, d.first, d.last)
+}
+
+// runs lists the days of a table that have rows, in runs.
+func (r *recut) runs(ctx context.Context, of timeOf) ([]dayRun, error) {
+	rows, err := r.conn.Query(ctx, render("days_of", of))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []dayRun
+	var held uint64
+	for rows.Next() {
+		var at time.Time
+		var n uint64
+		if err := rows.Scan(&at, &n); err != nil {
+			return nil, err
+		}
+		d := day(at.Unix() / 86400)
+		if len(list) == 0 || held+n > runRows || d-list[len(list)-1].first >= daysAtOnce {
+			list, held = append(list, dayRun{first: d}), 0
+		}
+		run := &list[len(list)-1]
+		run.last, run.days, held = d, run.days+1, held+n
+	}
+	return list, rows.Err()
 }
 
 // step reports the second half of the work.
@@ -49,9 +94,9 @@ func (r *recut) step(done, total int) { r.tell.report(total+done, 2*total) }
 
 type timeOf struct{ Time, Table string }
 
-// fillRawDay fills in the raw flows that end on a day, UTC.
-func (r *recut) fillRawDay(ctx context.Context, day string) error {
-	source := fmt.Sprintf("(SELECT * FROM %sflows WHERE toDate(`end`) = '%s')", copyPrefix, day)
+// fillRawDays fills in the raw flows that end on some days, UTC.
+func (r *recut) fillRawDays(ctx context.Context, d dayRun) error {
+	source := fmt.Sprintf("(SELECT * FROM %sflows WHERE %s)", copyPrefix, d.within("`end`"))
 	if r.Rules != nil {
 		return r.fillRaw(ctx, source) // views do the rest
 	}
@@ -66,9 +111,9 @@ func (r *recut) fillRawDay(ctx context.Context, day string) error {
 	return nil
 }
 
-// fillUsageDay fills in the quarter hours of a day, UTC.
-func (r *recut) fillUsageDay(ctx context.Context, day string) error {
-	source := fmt.Sprintf("(SELECT * FROM %susage_15m WHERE toDate(bucket) = '%s')", copyPrefix, day)
+// fillUsageDays fills in the quarter hours of some days, UTC.
+func (r *recut) fillUsageDays(ctx context.Context, d dayRun) error {
+	source := fmt.Sprintf("(SELECT * FROM %susage_15m WHERE %s)", copyPrefix, d.within("bucket"))
 	for _, t := range r.targets() {
 		if t.source != "usage_15m" {
 			continue

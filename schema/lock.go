@@ -13,6 +13,10 @@ import (
 // codeSameQueryID is ClickHouse's code for a query id that already runs.
 const codeSameQueryID = 216
 
+// longest is how long a lock may be held, and a statement under it may take:
+// history of years takes hours on a small machine.
+const longest = 14 * 24 * time.Hour
+
 // errBusy says that another process holds a lock.
 var errBusy = errors.New("another process works on the schema")
 
@@ -28,6 +32,10 @@ const (
 // time, and ends it when its client is gone, so that a killed process leaves
 // no lock behind. With wait false a held lock is errBusy.
 func withLock(ctx context.Context, conn driver.Conn, name string, wait bool, fn func(ctx context.Context) error) error {
+	// Without a deadline the driver gives every statement, this lock too, five
+	// minutes to be answered.
+	ctx, end := context.WithTimeout(ctx, longest)
+	defer end()
 	var database string
 	if err := conn.QueryRow(ctx, "SELECT currentDatabase()").Scan(&database); err != nil {
 		return fmt.Errorf("ask for the database's name: %w", err)

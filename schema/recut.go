@@ -73,6 +73,12 @@ func (r *recut) run(ctx context.Context) error {
 		if err := redoInterrupted(ctx, r.conn); err != nil {
 			return err
 		}
+		if !r.FromRaw {
+			// Somebody else may have done it while the lock was waited for.
+			if now, err := Zone(ctx, r.conn); err != nil || now == r.Zone {
+				return err
+			}
+		}
 		return r.locked(ctx)
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/schema"
 )
 
@@ -191,4 +192,20 @@ func leftovers(t *testing.T, conn driver.Conn) (got []string) {
 		t.Fatal(err)
 	}
 	return got
+}
+
+// Maintenance takes longer than the driver lets an ordinary statement take.
+func TestLockOutlivesTheDriversPatience(t *testing.T) {
+	_, dsn := applied(t, "UTC")
+	conn, err := clickhouse.Open(t.Context(), dsn+"?read_timeout=300ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	err = schema.Snapshot(t.Context(), conn, func(ctx context.Context, _ []schema.Copy) error {
+		return conn.Exec(ctx, "SELECT sleep(2)")
+	})
+	if err != nil {
+		t.Errorf("maintenance of two seconds: got %v, want it done", err)
+	}
 }

@@ -1,1 +1,1 @@
-SELECT toString(toDate({{.Time}})) AS day FROM {{.Table}} GROUP BY day ORDER BY day
+SELECT toDate({{.Time}}) AS day, count() AS rows FROM {{.Table}} GROUP BY day ORDER BY day
