@@ -108,6 +108,9 @@ func (p *program) importUndo(c *cli.Context, importer *imports.Importer) error {
 }
 
 func (p *program) importList(c *cli.Context, importer *imports.Importer) error {
+	if err := importer.Recover(c.Context); err != nil {
+		return err
+	}
 	list, err := importer.List(c.Context)
 	if err != nil {
 		return err

@@ -34,11 +34,11 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 			return false, err
 		}
 		*result = *list(days)
-		detail = HostResult{Days: days, Protocols: protocols, Peers: peers}
-		var far Counters
-		for _, p := range peers {
-			far.add(p.Counters)
+		if peers, err = q.withForgotten(ctx, peers, result.Total); err != nil {
+			return false, err
 		}
+		detail = HostResult{Days: days, Protocols: protocols, Peers: peers}
+		far := sumPeers(peers)
 		return result.Total == sum(protocols) && result.Total == far, nil
 	})
 	if err != nil {
@@ -126,6 +126,39 @@ func (q *question) peers(ctx context.Context) ([]Peer, error) {
 		}
 	}
 	return peers, err
+}
+
+// withForgotten adds what far ends lack to the total because raw flows of the
+// time have been dropped, as a row of its own.
+func (q *question) withForgotten(ctx context.Context, peers []Peer, total Counters) ([]Peer, error) {
+	rest, less := total.minus(sumPeers(peers))
+	if !less {
+		return peers, nil
+	}
+	dropped := false
+	err := q.each(ctx, "months without raw flows", rawDroppedSQL, q.ledger(q.window()), nil, func(r driver.Rows) error { return r.Scan(&dropped) })
+	if err != nil || !dropped {
+		return peers, err
+	}
+	return append(peers, Peer{Name: "Not known any more (raw flows were dropped)", Counters: rest}), nil
+}
+
+func sumPeers(peers []Peer) Counters {
+	var far Counters
+	for _, p := range peers {
+		far.add(p.Counters)
+	}
+	return far
+}
+
+// minus returns c less o; less says that nothing of o is more, and something
+// is less.
+func (c Counters) minus(o Counters) (rest Counters, less bool) {
+	if o.Received > c.Received || o.Sent > c.Sent || o.Internal > c.Internal || o.Unmatched > c.Unmatched || o.Packets > c.Packets || o.Flows > c.Flows {
+		return Counters{}, false
+	}
+	rest = Counters{c.Received - o.Received, c.Sent - o.Sent, c.Internal - o.Internal, c.Unmatched - o.Unmatched, c.Packets - o.Packets, c.Flows - o.Flows}
+	return rest, rest != Counters{}
 }
 
 // namesOfHost lists the names the host had, latest first.

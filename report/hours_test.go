@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -99,5 +100,55 @@ func TestWhereOnlyDaysAreLeft(t *testing.T) {
 	}
 	if got := run(t, r, parse(t, Host, "host=192.168.1.20&period=previous")).Detail.Week; got != nil {
 		t.Error("hours by weekday of days only")
+	}
+}
+
+// Far ends by protocol are made from raw flows. What retention has dropped of
+// them is said in a row of its own, so that the rows still sum to the total.
+func TestFarEndsWhoseRawFlowsWereDropped(t *testing.T) {
+	zone := location(t, "Pacific/Auckland")
+	now := time.Date(2026, 11, 9, 18, 0, 0, 0, zone)
+	conn := database(t, "Pacific/Auckland")
+	insert(t, conn, []record{received(now.AddDate(0, -2, 0), 500), received(now.AddDate(0, 0, -1), 300)})
+	r := newReports(t, conn, settingsOf(plan(t, "Pacific/Auckland", "1", nil)), now)
+	const question = "host=192.168.1.20&from=2026-08-01&to=2026-12-01"
+	if got := run(t, r, parse(t, Host, question+"&protocol=https")).Detail.Peers; len(got) != 1 || got[0].Received != 800 {
+		t.Fatalf("before: got %+v, want one far end of 800 bytes", got)
+	}
+	for _, statement := range []string{
+		"ALTER TABLE flows DROP PARTITION ID '202609'",
+		"INSERT INTO raw_drops (month, rows, bytes) VALUES ('2026-09-01', 1, 100)",
+	} {
+		if err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name, query string
+		want        []uint64 // received bytes of each row; the last is what is not known any more
+		forgotten   bool
+	}{
+		{"by protocol, of the dropped month too", question + "&protocol=https", []uint64{300, 500}, true},
+		{"of the dropped month only", "host=192.168.1.20&from=2026-09-01&to=2026-10-01&protocol=https", []uint64{500}, true},
+		{"after the dropped month", "host=192.168.1.20&from=2026-11-01&to=2026-12-01&protocol=https", []uint64{300}, false},
+		{"by days, which are kept", question, []uint64{800}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			result := run(t, r, parse(t, Host, test.query))
+			var got []uint64
+			for _, p := range result.Detail.Peers {
+				got = append(got, p.Received)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Fatalf("far ends received %v bytes, want %v", got, test.want)
+			}
+			last := result.Detail.Peers[len(got)-1]
+			if said := !last.Address.IsValid() && last.Name != ""; said != test.forgotten {
+				t.Errorf("the last row is %+v; says that raw flows were dropped: %v, want %v", last, said, test.forgotten)
+			}
+			if sumPeers(result.Detail.Peers) != result.Total {
+				t.Errorf("far ends sum to %+v, want the total %+v", sumPeers(result.Detail.Peers), result.Total)
+			}
+		})
 	}
 }

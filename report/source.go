@@ -69,6 +69,8 @@ var (
 	heardSQL string
 	//go:embed sql/history_days.sql
 	historyDaysSQL string
+	//go:embed sql/raw_dropped.sql
+	rawDroppedSQL string
 	//go:embed sql/sampled.sql
 	sampledSQL string
 	//go:embed sql/exempt_days.sql

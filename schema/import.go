@@ -147,6 +147,10 @@ func (d day) start(loc *time.Location) time.Time {
 // then. It may be run again after it was cut off. The caller holds the import
 // lock.
 func RemoveImport(ctx context.Context, conn driver.Conn, number uint32, from, to time.Time, progress Progress) error {
+	// The server may still be at work on an insert whose client was killed.
+	if err := withInsertsPaused(ctx, conn, func(context.Context) error { return nil }); err != nil {
+		return err
+	}
 	for _, table := range []string{"flows", "ledger"} {
 		if err := conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s DELETE WHERE import = %d SETTINGS mutations_sync = 2", table, number)); err != nil {
 			return fmt.Errorf("remove rows of import %d from %s: %w", number, table, err)

@@ -21,6 +21,9 @@ const (
 // retainEvery is how often old raw flows are looked for.
 const retainEvery = 24 * time.Hour
 
+// smallTable is below how many bytes tables share a row.
+const smallTable = 50_000
+
 // StoragePage is the settings page of what is kept, and for how long.
 type StoragePage struct {
 	SettingsBase
@@ -153,13 +156,14 @@ func (s *Server) fillStorage(ctx context.Context, page *StoragePage, fig figures
 	if err != nil {
 		return err
 	}
-	var total uint64
+	var total, rest, rows uint64
 	for _, t := range sizes {
 		total += t.Bytes
 		if t.Table == "flows" {
 			page.Raw = fig.size(t.Bytes)
 		}
-		if t.Rows == 0 {
+		if t.Bytes < smallTable {
+			rest, rows = rest+t.Bytes, rows+t.Rows
 			continue
 		}
 		comment, _, _ := strings.Cut(t.Comment, ". ")
@@ -168,6 +172,9 @@ func (s *Server) fillStorage(ctx context.Context, page *StoragePage, fig figures
 			kept = strings.TrimPrefix(retentionWords(r), "Raw flows are kept ")
 		}
 		page.Tables = append(page.Tables, StorageTable{t.Table, comment, kept, grouped(t.Rows), fig.size(t.Bytes)})
+	}
+	if rest > 0 {
+		page.Tables = append(page.Tables, StorageTable{"others", "Settings, names, accounts and notes", "for ever", grouped(rows), fig.size(rest)})
 	}
 	page.Total = fig.size(total)
 	drops, err := schema.RawDrops(ctx, s.conn)
