@@ -75,7 +75,7 @@ func NewClassifier(local []netip.Prefix, services *Services) *Classifier {
 
 // Local reports whether the address (unmapped) lies in a local network.
 func (c *Classifier) Local(a netip.Addr) bool {
-	return c.local.Contains(a.WithZone(""))
+	return c.local.Contains(a)
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

@@ -35,14 +35,21 @@ type Protocol struct {
 type Services struct {
 	list      []Service
 	protocols []Protocol
-	known     map[uint8]*[1 << 16]bool
+	known     [256]*ports // by protocol; nil = one without services
 	byPort    map[[2]uint16]int
 	byNumber  map[uint8]int
 }
 
+// ports is a set of port numbers, a bit each: small enough to stay in a
+// processor's cache, as every flow is looked up in it.
+type ports [1 << 16 / 64]uint64
+
+func (p *ports) add(port uint16)      { p[port/64] |= 1 << (port % 64) }
+func (p *ports) has(port uint16) bool { return p[port/64]&(1<<(port%64)) != 0 }
+
 // NewServices reads the table built into the program.
 func NewServices() (*Services, error) {
-	s := &Services{known: map[uint8]*[1 << 16]bool{}, byPort: map[[2]uint16]int{}, byNumber: map[uint8]int{}}
+	s := &Services{byPort: map[[2]uint16]int{}, byNumber: map[uint8]int{}}
 	rows, err := csv.NewReader(strings.NewReader(protocolsCSV)).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("read protocols.csv: %w", err)
@@ -73,9 +80,9 @@ func NewServices() (*Services, error) {
 		s.byPort[[2]uint16{uint16(p), uint16(port)}] = len(s.list)
 		s.list = append(s.list, Service{p, uint16(port), row[2], row[3], row[4]})
 		if s.known[p] == nil {
-			s.known[p] = new([1 << 16]bool)
+			s.known[p] = new(ports)
 		}
-		s.known[p][port] = true
+		s.known[p].add(uint16(port))
 	}
 	return s, nil
 }
@@ -98,9 +105,9 @@ func (s *Services) Of(protocol uint8, a, b uint16) uint16 {
 		a, b = b, a
 	}
 	switch {
-	case known[a]:
+	case known.has(a):
 		return a
-	case known[b]:
+	case known.has(b):
 		return b
 	}
 	return 0

@@ -5,56 +5,84 @@ import (
 	"testing"
 
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
+	"github.com/netsampler/goflow2/v2/decoders/netflowlegacy"
+	"github.com/netsampler/goflow2/v2/decoders/sflow"
 
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
-// benchDatagram is a datagram of 22 records of 22 fields, the size the design's
-// figures are given for.
-func benchDatagram() (decodetest.Template, []byte) {
-	t := decodetest.NewTemplate(256, 8, 12, 15, 10, 14, 2, 1, 24, 23, 22, 21, 7, 11, 6, 4, 5, 16, 17, 9, 13, 61, 58)
-	record := t.Record(decodetest.Host, decodetest.Server, decodetest.Gateway, 1, 2, 9, 9000, 0, 0, 3590000, 3599000,
-		50000, 443, 0x1b, 6, 0, 64500, 64501, 24, 0, 1, 7)
-	records := make([][]byte, 22)
-	for i := range records {
-		records[i] = record
+// BenchmarkRecords decodes datagrams into records.
+func BenchmarkRecords(b *testing.B) {
+	for _, traffic := range decodetest.AllTraffic(noon) {
+		b.Run(traffic.Name, func(b *testing.B) {
+			d := New(Config{})
+			if traffic.Templates != nil {
+				d.Decode(nil, exporter1, noon, traffic.Templates)
+			}
+			dst := make([]flow.Record, 0, 64)
+			flows := 0
+			b.ReportAllocs()
+			report := decodetest.PerCore(b)
+			for n := 0; b.Loop(); n++ {
+				flows += len(d.Decode(dst, exporter1, noon, traffic.Datagrams[n%len(traffic.Datagrams)]))
+			}
+			report(flows)
+		})
 	}
-	return t, message9().Data(t, records...).Bytes()
-}
-
-// BenchmarkNetFlow9 decodes datagrams into records.
-func BenchmarkNetFlow9(b *testing.B) {
-	t, datagram := benchDatagram()
-	d := New(Config{})
-	d.Decode(nil, exporter1, noon, message9().Templates(t).Bytes())
-	dst := make([]flow.Record, 0, 64)
-	b.ReportAllocs()
-	flows := 0
-	for b.Loop() {
-		flows += len(d.Decode(dst, exporter1, noon, datagram))
-	}
-	b.ReportMetric(float64(flows)/b.Elapsed().Seconds(), "flows/s")
 }
 
 // BenchmarkGoflow2 has goflow2's decoder take the same datagrams apart, into
 // fields that nobody has looked at yet.
 func BenchmarkGoflow2(b *testing.B) {
-	t, datagram := benchDatagram()
-	templates := netflow.CreateTemplateSystem()
-	var v9 netflow.NFv9Packet
-	var ipfix netflow.IPFIXPacket
-	if err := netflow.DecodeMessageVersion(bytes.NewBuffer(message9().Templates(t).Bytes()), templates, &v9, &ipfix); err != nil {
-		b.Fatal(err)
+	for _, traffic := range decodetest.AllTraffic(noon) {
+		b.Run(traffic.Name, func(b *testing.B) {
+			templates := netflow.CreateTemplateSystem()
+			if traffic.Templates != nil {
+				goflow2Decode(b, templates, traffic.Templates)
+			}
+			flows := 0
+			b.ReportAllocs()
+			report := decodetest.PerCore(b)
+			for n := 0; b.Loop(); n++ {
+				flows += goflow2Decode(b, templates, traffic.Datagrams[n%len(traffic.Datagrams)])
+			}
+			report(flows)
+		})
 	}
-	b.ReportAllocs()
+}
+
+// goflow2Decode decodes a datagram as goflow2 does and returns the number of
+// its records.
+func goflow2Decode(tb testing.TB, templates netflow.NetFlowTemplateSystem, datagram []byte) int {
+	tb.Helper()
+	var err error
 	flows := 0
-	for b.Loop() {
-		v9 = netflow.NFv9Packet{}
-		if err := netflow.DecodeMessageVersion(bytes.NewBuffer(datagram), templates, &v9, &ipfix); err != nil {
-			b.Fatal(err)
+	count := func(sets []any) {
+		for _, set := range sets {
+			if data, ok := set.(netflow.DataFlowSet); ok {
+				flows += len(data.Records)
+			}
 		}
-		flows += 22
 	}
-	b.ReportMetric(float64(flows)/b.Elapsed().Seconds(), "flows/s")
+	switch buffer := bytes.NewBuffer(datagram); datagram[1] {
+	case 5:
+		var packet netflowlegacy.PacketNetFlowV5
+		err = netflowlegacy.DecodeMessageVersion(buffer, &packet)
+		flows = len(packet.Records)
+	case 0:
+		var packet sflow.Packet
+		err = sflow.DecodeMessageVersion(buffer, &packet)
+		flows = len(packet.Samples)
+	default:
+		var v9 netflow.NFv9Packet
+		var ipfix netflow.IPFIXPacket
+		err = netflow.DecodeMessageVersion(buffer, templates, &v9, &ipfix)
+		count(v9.FlowSets)
+		count(ipfix.FlowSets)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return flows
 }

@@ -13,56 +13,56 @@ const ntpEpoch = 2208988800
 // farFuture stands for a time no exporter means; the clamp refuses it.
 const farFuture = int64(1) << 53
 
-// setTime takes a time of the record, in whatever unit.
-func (f *fields) setTime(o op, v []byte) {
-	n := number(v)
-	ms := int64(min(n, uint64(farFuture)))
-	switch o {
-	case opFirstUptime:
-		f.first = uint32(n)
-		f.has |= hasFirstUptime
-	case opLastUptime:
-		f.last = uint32(n)
-		f.has |= hasLastUptime
-	case opInitMillis:
-		f.initMs = ms
-	case opStartSeconds:
-		coarse(&f.startMs, ms)
-	case opEndSeconds:
-		coarse(&f.endMs, ms)
-	case opSeenSeconds:
-		coarse(&f.seenMs, ms)
-	case opStartMillis:
-		f.startMs = ms
-	case opEndMillis:
-		f.endMs = ms
-	case opSeenMillis:
-		f.seenMs = ms
-	case opStartMicros:
-		f.startMs = ntpMillis(n, 1000)
-	case opEndMicros:
-		f.endMs = ntpMillis(n, 1000)
-	case opStartNanos:
-		f.startMs = ntpMillis(n, 1000000)
-	case opEndNanos:
-		f.endMs = ntpMillis(n, 1000000)
-	case opStartDelta:
-		f.startDelta = ms
-	case opEndDelta:
-		f.endDelta = ms
-	case opDurationMillis:
-		f.durationMs = ms
-	case opDurationMicros:
-		f.durationMs = ms / 1000
-	default:
+// millis bounds a number to what time is reckoned with.
+func millis(n uint64) int64 { return int64(min(n, uint64(farFuture))) }
+
+// initMs is when the exporter started, in Unix milliseconds; 0 = not said.
+func (f *fields) initMs() int64 { return millis(f.n[opInitMillis]) }
+
+// The two ends of a flow's time: their meanings stand in pairs.
+const (
+	atStart op = iota
+	atEnd
+)
+
+// instant is when the flow started or ended, in Unix milliseconds, by the
+// finest unit it was said in; 0 = not said.
+func (f *fields) instant(end op, m *message) int64 {
+	if f.has&hasInstant == 0 {
+		return 0
 	}
+	if n := f.n[opStartMillis+end]; n != 0 {
+		return millis(n)
+	}
+	if n := f.n[opStartMicros+end]; n != 0 {
+		return ntpMillis(n, 1000)
+	}
+	if n := f.n[opStartNanos+end]; n != 0 {
+		return ntpMillis(n, 1000000)
+	}
+	if n := f.n[opStartSeconds+end]; n != 0 {
+		return min(millis(n), farFuture/1000) * 1000
+	}
+	if n := f.n[opStartDelta+end]; n != 0 {
+		return m.exportMs - millis(n)/1000
+	}
+	return 0
 }
 
-// coarse keeps a time in seconds unless a finer one is there.
-func coarse(to *int64, seconds int64) {
-	if *to == 0 {
-		*to = min(seconds, farFuture/1000) * 1000
+// seenMs is the only instant that some records have; 0 = not said.
+func (f *fields) seenMs() int64 {
+	if n := f.n[opSeenMillis]; n != 0 {
+		return millis(n)
 	}
+	return min(millis(f.n[opSeenSeconds]), farFuture/1000) * 1000
+}
+
+// durationMs is how long the flow lasted; 0 = not said.
+func (f *fields) durationMs() int64 {
+	if n := f.n[opDurationMillis]; n != 0 {
+		return millis(n)
+	}
+	return millis(f.n[opDurationMicros]) / 1000
 }
 
 // ntpMillis turns a 64-bit NTP timestamp, which IPFIX uses for micro- and
@@ -100,44 +100,44 @@ func (m *message) sinceInit(initMs int64, uptime uint32) int64 {
 // uptime true they are milliseconds of the exporter's uptime whose start nobody
 // said: settleUptimes finds it at the end of the message.
 func (f *fields) times(m *message) (start, end int64, uptime bool) {
-	start, end = f.startMs, f.endMs
-	if f.startDelta != 0 && start == 0 {
-		start = m.exportMs - f.startDelta/1000
-	}
-	if f.endDelta != 0 && end == 0 {
-		end = m.exportMs - f.endDelta/1000
-	}
+	start, end = f.instant(atStart, m), f.instant(atEnd, m)
 	if start == 0 && end == 0 && f.has&(hasFirstUptime|hasLastUptime) != 0 {
-		first, last := f.first, f.last
-		if f.has&hasFirstUptime == 0 {
-			first = last
-		} else if f.has&hasLastUptime == 0 {
-			last = first + uint32(f.durationMs)
-		}
-		initMs := f.initMs
-		if initMs == 0 {
-			initMs = m.domain.initMs
-		}
-		switch {
-		case m.origin == flow.NetFlow9:
-			return m.sinceBoot(first), m.sinceBoot(last), false
-		case initMs != 0:
-			end = m.sinceInit(initMs, last)
-			return end - int64(int32(last-first)), end, false
-		}
-		return int64(first), int64(last), true
+		return f.uptimes(m)
 	}
 	switch {
-	case start == 0 && end == 0 && f.seenMs != 0:
-		start, end = f.seenMs, f.seenMs
 	case start == 0 && end == 0:
-		start, end = m.receivedMs, m.receivedMs
+		if start = f.seenMs(); start == 0 {
+			start = m.receivedMs
+		}
+		end = start
 	case end == 0:
-		end = start + f.durationMs
+		end = start + f.durationMs()
 	case start == 0:
-		start = end - f.durationMs
+		start = end - f.durationMs()
 	}
 	return start, end, false
+}
+
+// uptimes is times for a record that says them by the exporter's uptime.
+func (f *fields) uptimes(m *message) (start, end int64, uptime bool) {
+	first, last := uint32(f.n[opFirstUptime]), uint32(f.n[opLastUptime])
+	if f.has&hasFirstUptime == 0 {
+		first = last
+	} else if f.has&hasLastUptime == 0 {
+		last = first + uint32(f.durationMs())
+	}
+	if m.origin == flow.NetFlow9 {
+		return m.sinceBoot(first), m.sinceBoot(last), false
+	}
+	initMs := f.initMs()
+	if initMs == 0 {
+		initMs = m.domain.initMs
+	}
+	if initMs == 0 {
+		return int64(first), int64(last), true
+	}
+	end = m.sinceInit(initMs, last)
+	return end - int64(int32(last-first)), end, false
 }
 
 // clamp sets the times of a record so that they are plausible: start ≤ end, a

@@ -1,14 +1,10 @@
 package decode
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
-
 // op is what a field of a template means here.
 type op uint8
 
-// The meanings of fields. Numbers first: isNumber tells them from the rest.
+// The meanings of fields, numbers first. What they are is told by their order,
+// so new ones go to their like.
 const (
 	opSkip op = iota
 	opOctets
@@ -69,17 +65,17 @@ const (
 	opPopulation
 	opSamplerID
 	opScopeIf
-	opLastNumber
-	opSrc
+	opSrcMAC
+	opDstMAC
+	opPostSrcMAC
+	opPostDstMAC
+	opSrc // the first address
 	opDst
 	opSrcPrefix
 	opDstPrefix
 	opPostSrc
 	opPostDst
-	opSrcMAC
-	opDstMAC
-	opPostSrcMAC
-	opPostDstMAC
+	opEnd
 )
 
 // reversePEN marks information elements of the reverse direction (RFC 5103).
@@ -147,113 +143,25 @@ func (o op) fits(length uint16) bool {
 		return true
 	case length == 0:
 		return false
-	case o < opLastNumber:
-		return length <= 8
+	case o >= opSrc:
+		return length == 4 || length == 16
 	case o >= opSrcMAC:
 		return length == 6
 	}
-	return length == 4 || length == 16
+	return length <= 8
 }
 
-// present tells for some meanings that the record had them: their zero is not
-// the same as their absence.
-type present uint32
-
-const (
-	hasOctets present = 1 << iota
-	hasPackets
-	hasOutOctets
-	hasOutPackets
-	hasTotalOctets
-	hasTotalPackets
-	hasInitiatorOctets
-	hasInitiatorPackets
-	hasResponderOctets
-	hasResponderPackets
-	hasReverseOctets
-	hasReversePackets
-	hasReverseTotalOctets
-	hasReverseTotalPackets
-	hasFirstUptime
-	hasLastUptime
-	hasDirection
-	hasICMP
-	hasSamplerID
-	hasScopeIf
-	hasSampling
-)
-
-const hasCounters = hasOctets | hasPackets | hasOutOctets | hasOutPackets | hasTotalOctets | hasTotalPackets |
-	hasInitiatorOctets | hasInitiatorPackets | hasResponderOctets | hasResponderPackets |
-	hasReverseOctets | hasReversePackets | hasReverseTotalOctets | hasReverseTotalPackets
-
-// counter holds octets and packets as the exporter said them.
-type counter struct{ octets, packets uint64 }
-
-// fields is one data record of NetFlow v9 or IPFIX, field by field.
-type fields struct {
-	has present
-
-	delta, out, total, initiator, responder, reverse, reverseTotal counter
-
-	src, dst, srcPrefix, dstPrefix, postSrc, postDst netip.Addr
-
-	startMs, endMs, seenMs, initMs int64 // Unix milliseconds
-	startDelta, endDelta           int64 // microseconds before the export
-	durationMs                     int64
-	first, last                    uint32 // milliseconds of uptime
-
-	samplingInterval, randomInterval, packetInterval, packetSpace, sampleSize, population uint64
-	samplerID                                                                             uint64
-
-	inIf, outIf, inPhysical, outPhysical, scopeIf uint32
-	srcAS, dstAS                                  uint32
-	srcMAC, dstMAC, postSrcMAC, postDstMAC        uint64
-	srcPort, dstPort, postDstPort                 uint16
-	vlan, postVLAN                                uint16
-	tcpFlags, reverseTCPFlags                     uint16
-	protocol, tos, direction, icmpType, icmpCode  uint8
-}
-
-// number reads a big-endian integer of 1 to 8 bytes (reduced-size encoding,
-// RFC 7011 §6.2).
-func number(v []byte) uint64 {
-	switch len(v) {
-	case 1:
-		return uint64(v[0])
-	case 2:
-		return uint64(binary.BigEndian.Uint16(v))
-	case 4:
-		return uint64(binary.BigEndian.Uint32(v))
-	case 8:
-		return binary.BigEndian.Uint64(v)
-	}
-	var n uint64
-	for _, b := range v {
-		n = n<<8 | uint64(b)
-	}
-	return n
-}
-
-// address reads an IPv4 or IPv6 address; a mapped one becomes IPv4.
-func address(v []byte) netip.Addr {
-	a, _ := netip.AddrFromSlice(v)
-	return a.Unmap()
-}
-
-// keepAddress stores the address unless it is zero, as templates of both
-// families fill the other one, and there is one already. Two pairs that are not
-// zero are a tunnel's, the outer first (RFC 7011 §8): the inner ends are the
-// ones who talk.
-func keepAddress(to *netip.Addr, v []byte) {
-	if a := address(v); !to.IsValid() || !a.IsUnspecified() {
-		*to = a
-	}
-}
-
-// keep stores the number unless there is one already.
-func keep[T uint8 | uint16 | uint32 | uint64](to *T, v []byte) {
-	if *to == 0 {
-		*to = T(number(v))
+// width is how many bytes a number of this meaning has. Of a longer field the
+// lower ones count.
+func (o op) width() uint16 {
+	switch o {
+	case opProtocol, opTOS, opICMPType, opICMPCode, opDirection:
+		return 1
+	case opTCPFlags, opReverseTCPFlags, opSrcPort, opDstPort, opPostDstPort, opVLAN, opPostVLAN, opICMPTypeCode:
+		return 2
+	case opInIf, opOutIf, opInPhysical, opOutPhysical, opScopeIf, opSrcAS, opDstAS, opFirstUptime, opLastUptime:
+		return 4
+	default:
+		return 8
 	}
 }

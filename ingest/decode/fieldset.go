@@ -1,162 +1,109 @@
 package decode
 
-// set takes one field of a record. The length of v fits the meaning.
-func (f *fields) set(o op, v []byte) {
-	switch {
-	case o <= opReverseTotalPackets:
-		f.setCounter(o, v)
-	case o >= opFirstUptime && o <= opSeenMillis:
-		f.setTime(o, v)
-	case o >= opSamplingInterval && o <= opScopeIf:
-		f.setSampling(o, v)
-	default:
-		f.setEnd(o, v)
-	}
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// present is a set of meanings of numbers that a record has: the zero of some
+// is not the same as their absence.
+type present uint64
+
+const (
+	hasOctets         = present(1) << opOctets
+	hasPackets        = present(1) << opPackets
+	hasOutOctets      = present(1) << opOutOctets
+	hasOutPackets     = present(1) << opOutPackets
+	hasTotalOctets    = present(1) << opTotalOctets
+	hasTotalPackets   = present(1) << opTotalPackets
+	hasReverseOctets  = present(1) << opReverseOctets
+	hasReversePackets = present(1) << opReversePackets
+	hasDirection      = present(1) << opDirection
+	hasFirstUptime    = present(1) << opFirstUptime
+	hasLastUptime     = present(1) << opLastUptime
+	hasSamplerID      = present(1) << opSamplerID
+	hasScopeIf        = present(1) << opScopeIf
+
+	// Ranges of meanings that stand beside one another.
+	hasCounters     = present(1)<<(opReverseTotalPackets+1) - present(1)<<opOctets
+	hasConversation = present(1)<<(opResponderPackets+1) - present(1)<<opInitiatorOctets
+	hasInstant      = present(1)<<(opEndDelta+1) - present(1)<<opStartSeconds
+	hasSampling     = present(1)<<(opPopulation+1) - present(1)<<opSamplingInterval
+)
+
+// counter holds octets and packets as the exporter said them.
+type counter struct{ octets, packets uint64 }
+
+// fields is one data record of NetFlow v9 or IPFIX, field by field as the
+// exporter said it. It is read by templates again and again: what a record of
+// the template last read does not have is zero.
+type fields struct {
+	template *template
+	has      present
+	n        [64]uint64                // numbers, by meaning
+	address  [opEnd - opSrc]netip.Addr // addresses, by meaning less opSrc; zero = not said
 }
 
-// setCounter takes octets or packets. A counter that a template holds twice
-// counts once: the first that is not zero.
-func (f *fields) setCounter(o op, v []byte) {
-	var to *uint64
-	switch o {
-	case opOctets:
-		to = &f.delta.octets
-	case opPackets:
-		to = &f.delta.packets
-	case opOutOctets:
-		to = &f.out.octets
-	case opOutPackets:
-		to = &f.out.packets
-	case opTotalOctets:
-		to = &f.total.octets
-	case opTotalPackets:
-		to = &f.total.packets
-	case opInitiatorOctets:
-		to = &f.initiator.octets
-	case opInitiatorPackets:
-		to = &f.initiator.packets
-	case opResponderOctets:
-		to = &f.responder.octets
-	case opResponderPackets:
-		to = &f.responder.packets
-	case opReverseOctets:
-		to = &f.reverse.octets
-	case opReversePackets:
-		to = &f.reverse.packets
-	case opReverseTotalOctets:
-		to = &f.reverseTotal.octets
-	case opReverseTotalPackets:
-		to = &f.reverseTotal.packets
-	default:
+// addr returns the address of a meaning, the zero Addr when the record has none.
+func (f *fields) addr(o op) netip.Addr { return f.address[o-opSrc] }
+
+// put takes a field whose length fits its meaning. A number that a record holds
+// twice counts once: the first that is not zero; flags add up.
+func (f *fields) put(o op, v []byte) {
+	if o >= opSrc {
+		f.putAddress(&f.address[o-opSrc], v)
 		return
 	}
-	f.has |= 1 << (o - opOctets)
-	keep(to, v)
-}
-
-// setEnd takes what describes the two ends of the flow and its way.
-func (f *fields) setEnd(o op, v []byte) {
-	switch o {
-	case opSrc:
-		keepAddress(&f.src, v)
-	case opDst:
-		keepAddress(&f.dst, v)
-	case opSrcPrefix:
-		keepAddress(&f.srcPrefix, v)
-	case opDstPrefix:
-		keepAddress(&f.dstPrefix, v)
-	case opPostSrc:
-		keepAddress(&f.postSrc, v)
-	case opPostDst:
-		keepAddress(&f.postDst, v)
-	case opSrcPort:
-		keep(&f.srcPort, v)
-	case opDstPort:
-		keep(&f.dstPort, v)
-	case opPostDstPort:
-		keep(&f.postDstPort, v)
-	case opProtocol:
-		keep(&f.protocol, v)
-	case opTOS:
-		keep(&f.tos, v)
-	case opTCPFlags:
-		f.tcpFlags |= uint16(number(v))
-	case opReverseTCPFlags:
-		f.reverseTCPFlags |= uint16(number(v))
-	case opInIf:
-		keep(&f.inIf, v)
-	case opOutIf:
-		keep(&f.outIf, v)
-	case opInPhysical:
-		keep(&f.inPhysical, v)
-	case opOutPhysical:
-		keep(&f.outPhysical, v)
-	default:
-		f.setLink(o, v)
+	f.has |= 1 << o
+	number := o.value(v)
+	if to := &f.n[o]; o == opTCPFlags || o == opReverseTCPFlags {
+		*to |= number
+	} else if *to == 0 {
+		*to = number
 	}
 }
 
-// setLink takes link-layer and routing properties.
-func (f *fields) setLink(o op, v []byte) {
-	switch o {
-	case opVLAN:
-		keep(&f.vlan, v)
-	case opPostVLAN:
-		keep(&f.postVLAN, v)
-	case opSrcAS:
-		keep(&f.srcAS, v)
-	case opDstAS:
-		keep(&f.dstAS, v)
-	case opICMPTypeCode:
-		n := number(v)
-		f.icmpType, f.icmpCode = uint8(n>>8), uint8(n)
-		f.has |= hasICMP
-	case opICMPType:
-		f.icmpType = uint8(number(v))
-		f.has |= hasICMP
-	case opICMPCode:
-		f.icmpCode = uint8(number(v))
-		f.has |= hasICMP
-	case opDirection:
-		f.direction = uint8(number(v))
-		f.has |= hasDirection
-	case opSrcMAC:
-		keep(&f.srcMAC, v)
-	case opDstMAC:
-		keep(&f.dstMAC, v)
-	case opPostSrcMAC:
-		keep(&f.postSrcMAC, v)
-	case opPostDstMAC:
-		keep(&f.postDstMAC, v)
-	default:
+// putAddress stores the address unless it is zero, as templates of both
+// families fill the other one, and there is one already. Two pairs that are not
+// zero are a tunnel's, the outer first (RFC 7011 §8): the inner ends are the
+// ones who talk.
+func (f *fields) putAddress(to *netip.Addr, v []byte) {
+	if a := address(v); !to.IsValid() || !a.IsUnspecified() {
+		*to = a
 	}
 }
 
-// setSampling takes what says how packets were sampled.
-func (f *fields) setSampling(o op, v []byte) {
-	n := number(v)
-	switch o {
-	case opSamplingInterval:
-		f.samplingInterval = rateValue(n, v)
-	case opRandomInterval:
-		f.randomInterval = rateValue(n, v)
-	case opPacketInterval:
-		f.packetInterval = n
-	case opPacketSpace:
-		f.packetSpace = n
-	case opSampleSize:
-		f.sampleSize = n
-	case opPopulation:
-		f.population = n
-	case opSamplerID:
-		f.samplerID = n
-		f.has |= hasSamplerID
-		return
-	case opScopeIf:
-		f.scopeIf = uint32(n)
-		f.has |= hasScopeIf
-		return
-	default:
+// value reads a number of this meaning.
+func (o op) value(v []byte) uint64 {
+	n := number(v[max(len(v)-int(o.width()), 0):])
+	if o == opSamplingInterval || o == opRandomInterval {
+		return rateValue(n, v)
 	}
-	f.has |= hasSampling
+	return n
+}
+
+// number reads a big-endian integer of 1 to 8 bytes (reduced-size encoding,
+// RFC 7011 §6.2).
+func number(v []byte) uint64 {
+	switch len(v) {
+	case 1:
+		return uint64(v[0])
+	case 2:
+		return uint64(binary.BigEndian.Uint16(v))
+	case 4:
+		return uint64(binary.BigEndian.Uint32(v))
+	case 8:
+		return binary.BigEndian.Uint64(v)
+	}
+	var n uint64
+	for _, b := range v {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}
+
+// address reads an IPv4 or IPv6 address; a mapped one becomes IPv4.
+func address(v []byte) netip.Addr {
+	a, _ := netip.AddrFromSlice(v)
+	return a.Unmap()
 }

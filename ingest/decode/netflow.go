@@ -179,55 +179,11 @@ func (d *Decoder) readData(dst []flow.Record, m *message, t *template, body []by
 	return dst
 }
 
-// read reads the record at the start of body, which holds at least the shortest
-// one, and returns its size; -1 when the record does not end within body.
-func (t *template) read(f *fields, body []byte) int {
-	*f = fields{}
-	if t.variable {
-		return f.walk(t, body)
-	}
-	for _, s := range t.steps {
-		f.set(s.op, body[s.offset:int(s.offset)+int(s.length)])
-	}
-	return t.size
-}
-
-// walk reads a record that has fields of variable length and returns its size,
-// or -1 when it does not end within body (RFC 7011 §7).
-func (f *fields) walk(t *template, body []byte) int {
-	at := 0
-	for _, s := range t.steps {
-		length := int(s.length)
-		if s.length == variableLength {
-			if at >= len(body) {
-				return -1
-			}
-			length = int(body[at])
-			at++
-			if length == 255 {
-				if at+2 > len(body) {
-					return -1
-				}
-				length = int(binary.BigEndian.Uint16(body[at:]))
-				at += 2
-			}
-		}
-		if at+length > len(body) {
-			return -1
-		}
-		if s.op != opSkip && length < variableLength && s.op.fits(uint16(length)) {
-			f.set(s.op, body[at:at+length])
-		}
-		at += length
-	}
-	return at
-}
-
 // learn takes an options record: sampling, and when the exporter started.
 func (d *Decoder) learn(m *message, f *fields) {
 	m.options++
-	if f.initMs != 0 {
-		m.domain.initMs = f.initMs
+	if initMs := f.initMs(); initMs != 0 {
+		m.domain.initMs = initMs
 	}
 	known := &m.domain.samplers
 	before := known.size()

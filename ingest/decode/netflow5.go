@@ -42,7 +42,7 @@ func (d *Decoder) decodeNetFlow5(dst []flow.Record, from netip.Addr, received ti
 	e.offsets.add(m.receivedMs - m.exportMs)
 	sampling := netflow5Rate(packet.SamplingInterval, settings)
 	for i := range packet.Records {
-		dst = d.netflow5Record(dst, &packet.Records[i], sampling, &m)
+		dst = appendNetFlow5(dst, &packet.Records[i], sampling, &m)
 	}
 	d.lost(e, ledger.LostRecords, dom.sequence.observe(packet.FlowSequence, uint32(count), received.UnixMilli()))
 	d.finish(&m)
@@ -57,8 +57,8 @@ func netflow5Rate(field uint16, settings ExporterSettings) rate {
 	return rate{uint64(max(field&0x3fff, 1)), 1}
 }
 
-func (d *Decoder) netflow5Record(dst []flow.Record, in *netflowlegacy.RecordsNetFlowV5, sampling rate, m *message) []flow.Record {
-	r := flow.Record{
+func appendNetFlow5(dst []flow.Record, in *netflowlegacy.RecordsNetFlowV5, sampling rate, m *message) []flow.Record {
+	dst = append(dst, flow.Record{
 		Exporter: m.exporter.addr, Origin: flow.NetFlow5, ReceivedMs: m.receivedMs,
 		Src: addr4(uint32(in.SrcAddr)), Dst: addr4(uint32(in.DstAddr)),
 		SrcPort: in.SrcPort, DstPort: in.DstPort, Protocol: in.Proto,
@@ -66,16 +66,16 @@ func (d *Decoder) netflow5Record(dst []flow.Record, in *netflowlegacy.RecordsNet
 		InIf:         uint32(in.Input), OutIf: uint32(in.Output),
 		SrcAS: uint32(in.SrcAS), DstAS: uint32(in.DstAS),
 		TCPFlags: uint16(in.TCPFlags), TOS: in.Tos,
+	})
+	r := &dst[len(dst)-1]
+	if !m.count(r, counter{uint64(in.DOctets), uint64(in.DPkts)}, sampling) {
+		return dst[:len(dst)-1]
 	}
 	if r.Protocol == icmp4 {
-		icmpFromPort(&r)
+		icmpFromPort(r)
 	}
-	n := len(dst)
-	dst = d.counted(dst, r, counter{uint64(in.DOctets), uint64(in.DPkts)}, sampling, m)
-	if len(dst) > n {
-		clamp(&dst[n], m.sinceBoot(in.First), m.sinceBoot(in.Last))
-		m.exporter.seen(&dst[n])
-	}
+	clamp(r, m.sinceBoot(in.First), m.sinceBoot(in.Last))
+	m.exporter.seen(r)
 	return dst
 }
 

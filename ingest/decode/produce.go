@@ -21,22 +21,21 @@ func (d *Decoder) produce(dst []flow.Record, f *fields, m *message) []flow.Recor
 		m.noCounters++
 		return dst
 	}
-	sampling := m.domain.samplers.of(f, m.settings.SamplingRate)
-	r := flow.Record{
-		Exporter: m.exporter.addr, Origin: m.origin, ReceivedMs: m.receivedMs,
-		Protocol: f.protocol, TOS: f.tos, TCPFlags: f.tcpFlags,
-		InIf: f.inIf, OutIf: f.outIf, SrcAS: f.srcAS, DstAS: f.dstAS,
-		SrcPort: f.srcPort, DstPort: f.dstPort,
-		SamplingRate: sampling.shown(),
-	}
-	f.fillEnds(&r, m.exporter)
-	f.fillLink(&r)
-	f.fillICMP(&r)
-
 	n := len(dst)
-	dst = d.counted(dst, r, forward, sampling, m)
+	dst = append(dst, flow.Record{})
+	r := &dst[n]
+	f.fill(r, m)
+	sampling := m.domain.samplers.of(f, m.settings.SamplingRate)
+	r.SamplingRate = sampling.shown()
+	var back flow.Record
 	if both {
-		dst = d.counted(dst, f.reversed(r), backward, sampling, m)
+		back = f.reversed(r)
+	}
+	if !m.count(r, forward, sampling) {
+		dst = dst[:n]
+	}
+	if both && m.count(&back, backward, sampling) {
+		dst = append(dst, back)
 	}
 	if len(dst) == n {
 		return dst
@@ -54,16 +53,29 @@ func (d *Decoder) produce(dst []flow.Record, f *fields, m *message) []flow.Recor
 	return dst
 }
 
-// counted appends the record with its counters scaled.
-func (d *Decoder) counted(dst []flow.Record, r flow.Record, c counter, sampling rate, m *message) []flow.Record {
+// fill sets all of a record but counters, sampling and times.
+func (f *fields) fill(r *flow.Record, m *message) {
+	r.Exporter, r.Origin, r.ReceivedMs = m.exporter.addr, m.origin, m.receivedMs
+	r.Protocol, r.TOS = uint8(f.n[opProtocol]), uint8(f.n[opTOS])
+	r.TCPFlags = uint16(f.n[opTCPFlags])
+	r.SrcPort, r.DstPort = uint16(f.n[opSrcPort]), uint16(f.n[opDstPort])
+	r.SrcAS, r.DstAS = uint32(f.n[opSrcAS]), uint32(f.n[opDstAS])
+	f.fillEnds(r, m.exporter)
+	f.fillLink(r)
+	f.fillICMP(r)
+}
+
+// count scales the counters of a record into it. It reports false, and books a
+// fault, when they are not believable.
+func (m *message) count(r *flow.Record, c counter, sampling rate) bool {
 	octets, ok1 := sampling.scale(c.octets)
 	packets, ok2 := sampling.scale(c.packets)
 	if !ok1 || !ok2 {
 		m.malformed++
-		return dst
+		return false
 	}
 	r.Bytes, r.Packets = octets, packets
-	return append(dst, r)
+	return true
 }
 
 // counters chooses what counts of a record's many counters. Octets are element
@@ -75,22 +87,21 @@ func (f *fields) counters(sumOut bool) (forward, backward counter, both, ok bool
 	if f.has&hasCounters == 0 {
 		return forward, backward, false, false
 	}
-	const conversation = hasInitiatorOctets | hasInitiatorPackets | hasResponderOctets | hasResponderPackets
-	octets, hasO := choose(f.delta.octets, f.out.octets, f.total.octets, f.has, hasOctets|hasOutOctets, hasTotalOctets, sumOut)
-	packets, hasP := choose(f.delta.packets, f.out.packets, f.total.packets, f.has, hasPackets|hasOutPackets, hasTotalPackets, sumOut)
+	octets, hasO := choose(f.n[opOctets], f.n[opOutOctets], f.n[opTotalOctets], f.has, hasOctets|hasOutOctets, hasTotalOctets, sumOut)
+	packets, hasP := choose(f.n[opPackets], f.n[opOutPackets], f.n[opTotalPackets], f.has, hasPackets|hasOutPackets, hasTotalPackets, sumOut)
 	forward = counter{octets, packets}
-	backward = counter{f.reverse.octets, f.reverse.packets}
+	backward = counter{f.n[opReverseOctets], f.n[opReversePackets]}
 	if f.has&hasReverseOctets == 0 {
-		backward.octets = f.reverseTotal.octets
+		backward.octets = f.n[opReverseTotalOctets]
 	}
 	if f.has&hasReversePackets == 0 {
-		backward.packets = f.reverseTotal.packets
+		backward.packets = f.n[opReverseTotalPackets]
 	}
-	if f.has&conversation != 0 && octets == 0 {
-		if !hasO || f.initiator.octets|f.responder.octets != 0 {
-			forward.octets, backward.octets = f.initiator.octets, f.responder.octets
+	if f.has&hasConversation != 0 && octets == 0 {
+		if !hasO || f.n[opInitiatorOctets]|f.n[opResponderOctets] != 0 {
+			forward.octets, backward.octets = f.n[opInitiatorOctets], f.n[opResponderOctets]
 			if !hasP || packets == 0 {
-				forward.packets, backward.packets = f.initiator.packets, f.responder.packets
+				forward.packets, backward.packets = f.n[opInitiatorPackets], f.n[opResponderPackets]
 			}
 		}
 	}
@@ -115,17 +126,18 @@ func choose(delta, out, total uint64, has, isDelta, isTotal present, sumOut bool
 // translated, the translated one is the host in the local network. A source
 // stays what it was before translation, for the same reason.
 func (f *fields) fillEnds(r *flow.Record, e *exporter) {
-	r.Src = firstAddress(f.src, f.srcPrefix)
-	r.Dst = firstAddress(f.dst, f.dstPrefix)
-	if f.postSrc.IsValid() && !f.postSrc.IsUnspecified() && f.postSrc != r.Src {
-		e.outside.add(f.postSrc)
+	r.Src = firstAddress(f.addr(opSrc), f.addr(opSrcPrefix))
+	r.Dst = firstAddress(f.addr(opDst), f.addr(opDstPrefix))
+	if src := f.addr(opPostSrc); src.IsValid() && !src.IsUnspecified() && src != r.Src {
+		e.outside.add(src)
 	}
-	if !f.postDst.IsValid() || f.postDst.IsUnspecified() || f.postDst == r.Dst || !f.translatesIn(r.Dst, &e.outside) {
+	dst := f.addr(opPostDst)
+	if !dst.IsValid() || dst.IsUnspecified() || dst == r.Dst || !f.translatesIn(r.Dst, &e.outside) {
 		return
 	}
-	r.Dst = f.postDst
-	if f.postDstPort != 0 {
-		r.DstPort = f.postDstPort
+	r.Dst = dst
+	if port := uint16(f.n[opPostDstPort]); port != 0 {
+		r.DstPort = port
 	}
 }
 
@@ -136,17 +148,18 @@ func (f *fields) fillEnds(r *flow.Record, e *exporter) {
 // more likely inside than a public one, and of two private ones the post-NAT
 // one, unless zeros show FortiGate's manner.
 func (f *fields) translatesIn(dst netip.Addr, outside *outside) bool {
+	src, inner := f.addr(opPostSrc), f.addr(opPostDst)
 	switch {
-	case outside.has(f.postDst):
+	case outside.has(inner):
 		return false
 	case outside.has(dst):
 		return true
 	case !dst.IsPrivate():
 		return true
-	case !f.postDst.IsPrivate():
+	case !inner.IsPrivate():
 		return false
 	}
-	return !f.postSrc.IsValid() || !f.postSrc.IsUnspecified()
+	return !src.IsValid() || !src.IsUnspecified()
 }
 
 // outside holds the last addresses that an exporter translated sources to.
@@ -181,29 +194,27 @@ func firstAddress(a, b netip.Addr) netip.Addr {
 
 // fillLink sets interfaces, direction, MACs and VLAN.
 func (f *fields) fillLink(r *flow.Record) {
-	if r.InIf == 0 {
-		r.InIf = f.inPhysical
-	}
-	if r.OutIf == 0 {
-		r.OutIf = f.outPhysical
-	}
+	r.InIf, r.OutIf = uint32(f.either(opInIf, opInPhysical)), uint32(f.either(opOutIf, opOutPhysical))
 	if f.has&hasDirection != 0 {
-		switch f.direction {
+		switch f.n[opDirection] {
 		case 0:
 			r.Observed = flow.Ingress
 		case 1:
 			r.Observed = flow.Egress
 		}
 	}
-	if r.SrcMAC = f.srcMAC; r.SrcMAC == 0 {
-		r.SrcMAC = f.postSrcMAC
+	r.SrcMAC, r.DstMAC = f.either(opSrcMAC, opPostSrcMAC), f.either(opDstMAC, opPostDstMAC)
+	if r.VLAN = uint16(f.n[opVLAN]) & 0xfff; r.VLAN == 0 {
+		r.VLAN = uint16(f.n[opPostVLAN]) & 0xfff
 	}
-	if r.DstMAC = f.dstMAC; r.DstMAC == 0 {
-		r.DstMAC = f.postDstMAC
+}
+
+// either returns the number of a, or that of b where a's is zero.
+func (f *fields) either(a, b op) uint64 {
+	if n := f.n[a]; n != 0 {
+		return n
 	}
-	if r.VLAN = f.vlan & 0xfff; r.VLAN == 0 {
-		r.VLAN = f.postVLAN & 0xfff
-	}
+	return f.n[b]
 }
 
 // fillICMP sets type and code from their own elements, else from the
@@ -212,7 +223,10 @@ func (f *fields) fillICMP(r *flow.Record) {
 	if r.Protocol != icmp4 && r.Protocol != icmp6 {
 		return
 	}
-	r.ICMPType, r.ICMPCode = f.icmpType, f.icmpCode
+	r.ICMPType, r.ICMPCode = uint8(f.n[opICMPType]), uint8(f.n[opICMPCode])
+	if r.ICMPType == 0 && r.ICMPCode == 0 {
+		r.ICMPType, r.ICMPCode = uint8(f.n[opICMPTypeCode]>>8), uint8(f.n[opICMPTypeCode])
+	}
 	icmpFromPort(r)
 }
 
@@ -226,13 +240,14 @@ func icmpFromPort(r *flow.Record) {
 }
 
 // reversed returns the record of the other direction.
-func (f *fields) reversed(r flow.Record) flow.Record {
+func (f *fields) reversed(record *flow.Record) flow.Record {
+	r := *record
 	r.Src, r.Dst = r.Dst, r.Src
 	r.SrcPort, r.DstPort = r.DstPort, r.SrcPort
 	r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
 	r.SrcAS, r.DstAS = r.DstAS, r.SrcAS
 	r.InIf, r.OutIf = r.OutIf, r.InIf
-	r.TCPFlags = f.reverseTCPFlags
+	r.TCPFlags = uint16(f.n[opReverseTCPFlags])
 	switch r.Observed {
 	case flow.Ingress:
 		r.Observed = flow.Egress

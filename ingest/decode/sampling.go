@@ -3,6 +3,7 @@ package decode
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // maxRate is the largest sampling rate believed. Real ones end at some ten
@@ -69,17 +70,18 @@ func (f *fields) rate() rate {
 	if f.has&hasSampling == 0 {
 		return rate{}
 	}
+	n := &f.n
 	switch {
-	case f.packetInterval != 0 && f.packetSpace != 0:
-		return newRate(f.packetInterval+f.packetSpace, f.packetInterval)
-	case f.sampleSize != 0 && f.population != 0:
-		return newRate(f.population, f.sampleSize)
-	case f.randomInterval != 0:
-		return newRate(f.randomInterval, 1)
-	case f.samplingInterval != 0:
-		return newRate(f.samplingInterval, 1)
-	case f.packetInterval != 0:
-		return newRate(f.packetInterval, 1)
+	case n[opPacketInterval] != 0 && n[opPacketSpace] != 0:
+		return newRate(n[opPacketInterval]+n[opPacketSpace], n[opPacketInterval])
+	case n[opSampleSize] != 0 && n[opPopulation] != 0:
+		return newRate(n[opPopulation], n[opSampleSize])
+	case n[opRandomInterval] != 0:
+		return newRate(n[opRandomInterval], 1)
+	case n[opSamplingInterval] != 0:
+		return newRate(n[opSamplingInterval], 1)
+	case n[opPacketInterval] != 0:
+		return newRate(n[opPacketInterval], 1)
 	}
 	return rate{}
 }
@@ -105,16 +107,16 @@ func (s *samplers) learn(f *fields, full bool) bool {
 		return true
 	}
 	if !r.known() {
-		if f.samplingInterval|f.randomInterval|f.packetInterval|f.packetSpace|f.sampleSize|f.population != 0 {
+		if slices.ContainsFunc(f.n[opSamplingInterval:opPopulation+1], func(n uint64) bool { return n != 0 }) {
 			return true // not believable: keep what is known
 		}
 		r = unsampled
 	}
 	switch {
 	case f.has&hasSamplerID != 0:
-		return s.keepID(f.samplerID, r, full)
+		return s.keepID(f.n[opSamplerID], r, full)
 	case f.has&hasScopeIf != 0:
-		return s.keepInterface(f.scopeIf, r, full)
+		return s.keepInterface(uint32(f.n[opScopeIf]), r, full)
 	}
 	s.plain = r
 	return true
@@ -153,12 +155,12 @@ func (s *samplers) of(f *fields, override uint32) rate {
 		return r
 	}
 	if f.has&hasSamplerID != 0 {
-		if r, ok := s.byID[f.samplerID]; ok {
+		if r, ok := s.byID[f.n[opSamplerID]]; ok {
 			return r
 		}
 	}
 	if len(s.byIf) > 0 {
-		if r, ok := s.byIf[f.inIf]; ok {
+		if r, ok := s.byIf[uint32(f.n[opInIf])]; ok {
 			return r
 		}
 	}

@@ -148,11 +148,11 @@ func (d *Decoder) readSample(dst []flow.Record, m *message, data []byte, expande
 		return dst
 	}
 	s.rec.SamplingRate = sampling.shown()
-	n := len(dst)
-	if dst = d.counted(dst, s.rec, counter{s.octets, 1}, sampling, m); len(dst) > n {
-		m.exporter.seen(&dst[n])
+	if !m.count(&s.rec, counter{s.octets, 1}, sampling) {
+		return dst
 	}
-	return dst
+	m.exporter.seen(&s.rec)
+	return append(dst, s.rec)
 }
 
 // interfaceIndex returns the index when the format says that it is one; other

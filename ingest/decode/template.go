@@ -15,22 +15,15 @@ import (
 // variableLength in a template says that the length stands before each value.
 const variableLength = 65535
 
-// step is one field of a record to read. Fixed templates have the offset in the
-// record; variable ones keep a step for every field and walk.
-type step struct {
-	op     op
-	offset uint16
-	length uint16
-}
-
 // template is a template compiled to what a record is read by.
 type template struct {
 	options  bool
 	scopes   int             // leading fields that are the scope of options
 	raw      []netflow.Field // as the exporter sent them, to notice changes and to save
-	steps    []step
-	size     int  // bytes of the shortest record, > 0
-	variable bool // has fields of variable length
+	plan     plan            // of fixed fields
+	steps    []step          // every field, when some have variable length
+	size     int             // bytes of the shortest record, > 0
+	variable bool            // has fields of variable length
 	sentMs   int64
 	usedMs   int64
 }
@@ -52,17 +45,18 @@ func newTemplate(version flow.Origin, raw []netflow.Field, scopes int, options b
 	}
 	offset := 0
 	system := version == flow.NetFlow9 && slices.ContainsFunc(raw[:scopes], func(f netflow.Field) bool { return f.Type == scopeSystem })
+	var seen [opEnd]bool
 	for i, f := range raw {
-		s := step{op: opOfField(version, f, options, scopes > i, system), offset: uint16(offset), length: f.Length}
-		if !s.op.fits(f.Length) || (f.Length == variableLength && !t.variable) {
-			s.op = opSkip
-		}
-		if s.op != opSkip || t.variable {
-			t.steps = append(t.steps, s)
+		o := opOfField(version, f, options, scopes > i, system)
+		switch {
+		case t.variable:
+			t.steps = append(t.steps, step{op: o, length: f.Length})
+		case o != opSkip && f.Length != variableLength && o.fits(f.Length):
+			t.plan.add(o, uint16(offset), f.Length, !seen[o])
+			seen[o] = true
 		}
 		offset += int(f.Length)
 	}
-	t.steps = slices.Clip(t.steps)
 	return t
 }
 

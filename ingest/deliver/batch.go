@@ -7,6 +7,8 @@ import (
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/google/uuid"
+
+	"github.com/flattraffic/flattraffic/flow"
 )
 
 // batch is what ClickHouse gets as one insert. Its id is its deduplication
@@ -33,6 +35,8 @@ const maxSources = 256
 // Unix milliseconds.
 type month struct{ fromMs, toMs int64 }
 
+func (m month) has(ms int64) bool { return ms >= m.fromMs && ms < m.toMs }
+
 func monthOf(ms int64) month {
 	t := time.UnixMilli(max(ms, 0)).UTC()
 	first := time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
@@ -47,23 +51,32 @@ func newFlowBatch(cols *flowColumns) *batch {
 	}
 }
 
-// add appends a row. All rows of a batch lie in one month.
-func (b *batch) add(row *Row) {
-	b.flows.append(row)
-	b.rows++
-	b.pieces += piecesOf(row)
-	end := floorSecond(row.Record.EndMs) * 1000
-	b.fromMs = min(b.fromMs, end-(row.Record.EndMs-row.Record.StartMs))
-	b.toMs = max(b.toMs, end+1000)
-	b.addSource(row.Record.Exporter, 1)
+// add appends rows that cover so many quarter hours. All rows of a batch lie in
+// one month.
+func (b *batch) add(rows []Row, pieces int) {
+	b.flows.append(rows)
+	b.rows += len(rows)
+	b.pieces += pieces
+	from := 0 // of the rows of one exporter
+	for i := range rows {
+		r := rows[i].Record
+		end := floorSecond(r.EndMs) * 1000
+		b.fromMs = min(b.fromMs, end-(r.EndMs-r.StartMs))
+		b.toMs = max(b.toMs, end+1000)
+		if exporter := rows[from].Record.Exporter; r.Exporter != exporter {
+			b.addSource(exporter, i-from)
+			from = i
+		}
+	}
+	b.addSource(rows[from].Record.Exporter, len(rows)-from)
 }
 
 // piecesOf is how many quarter hours a record covers: as many rows the views
 // make of it. A week has 673, so that long records make a batch large for
 // ClickHouse that has few rows.
-func piecesOf(row *Row) int {
+func piecesOf(r *flow.Record) int {
 	const quarter = 15 * 60 * 1000
-	return int(max(row.Record.EndMs, 0)/quarter-max(row.Record.StartMs, 0)/quarter) + 1
+	return int(max(r.EndMs, 0)/quarter-max(r.StartMs, 0)/quarter) + 1
 }
 
 // addSource books rows on an exporter.

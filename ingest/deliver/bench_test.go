@@ -1,51 +1,67 @@
 package deliver
 
 import (
+	"context"
+	"log/slog"
+	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/ClickHouse/ch-go"
 
 	"github.com/flattraffic/flattraffic/flow"
 	decoding "github.com/flattraffic/flattraffic/ingest/decode"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
-// BenchmarkColumns takes datagrams of NetFlow v9, 22 records of 22 fields, all
-// the way to the columns of a batch: decoded, told from the host's side, and
-// appended.
+// BenchmarkColumns takes datagrams all the way to the columns of a batch:
+// decoded, told from the host's side, and appended.
 func BenchmarkColumns(b *testing.B) {
-	t := decodetest.NewTemplate(256, 8, 12, 15, 10, 14, 2, 1, 24, 23, 22, 21, 7, 11, 6, 4, 5, 16, 17, 9, 13, 61, 58)
-	record := t.Record(decodetest.Host, decodetest.Server, decodetest.Gateway, 1, 2, 9, 9000, 0, 0, 3590000, 3599000,
-		50000, 443, 0x1b, 6, 0, 64500, 64501, 24, 0, 1, 7)
-	records := make([][]byte, 22)
-	for i := range records {
-		records[i] = record
-	}
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	message := func() *decodetest.Message {
-		return &decodetest.Message{Version: 9, Uptime: time.Hour, Time: at, Domain: 1}
-	}
 	services, err := flow.NewServices()
 	if err != nil {
 		b.Fatal(err)
 	}
 	classifier := flow.NewClassifier(flow.DefaultLocal(), services)
-	d := decoding.New(decoding.Config{})
-	d.Decode(nil, decodetest.Gateway, at, message().Templates(t).Bytes())
-	datagram := message().Data(t, records...).Bytes()
-	batch := newFlowBatch(new(flowColumns))
-	var decoded []flow.Record
+	for _, traffic := range decodetest.AllTraffic(at) {
+		b.Run(traffic.Name, func(b *testing.B) { benchmarkColumns(b, traffic, classifier, at) })
+	}
+}
+
+func benchmarkColumns(b *testing.B, traffic decodetest.Traffic, classifier *flow.Classifier, at time.Time) {
+	b.Helper()
+	deliverer, err := New(Config{Dir: b.TempDir(), FlushInterval: time.Second}, Deps{
+		Dial: func(context.Context) (*ch.Client, error) { return nil, context.Canceled },
+		Log:  slog.New(slog.DiscardHandler), Dropped: func(netip.Addr, int) {},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	decoder := decoding.New(decoding.Config{})
+	if traffic.Templates != nil {
+		decoder.Decode(nil, decodetest.Gateway, at, traffic.Templates)
+	}
+	var records []flow.Record
+	var rows []Row
 	flows := 0
 	b.ReportAllocs()
-	for b.Loop() {
-		decoded = d.Decode(decoded[:0], decodetest.Gateway, at, datagram)
-		for i := range decoded {
-			batch.add(&Row{Record: &decoded[i], Ends: classifier.Classify(&decoded[i]), Counted: true})
+	report := decodetest.PerCore(b)
+	for n := 0; b.Loop(); n++ {
+		records = decoder.Decode(records[:0], decodetest.Gateway, at, traffic.Datagrams[n%len(traffic.Datagrams)])
+		rows = rows[:0]
+		for i := range records {
+			rows = append(rows, Row{Record: &records[i], Ends: classifier.Classify(&records[i]), Counted: true})
 		}
-		flows += len(decoded)
-		if batch.rows >= 1<<17 {
-			batch.input.Reset()
-			batch.rows = 0
+		deliverer.Append(rows)
+		flows += len(records)
+		if deliverer.openRows > deliverer.cfg.BatchRows-1000 { // as if sealed and sent
+			for m, batch := range deliverer.open {
+				batch.input.Reset()
+				deliverer.free = append(deliverer.free, batch.flows)
+				delete(deliverer.open, m)
+			}
+			deliverer.openRows = 0
 		}
 	}
-	b.ReportMetric(float64(flows)/b.Elapsed().Seconds(), "flows/s")
+	report(flows)
 }

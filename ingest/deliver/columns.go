@@ -48,41 +48,48 @@ type flowColumns struct {
 	packets      proto.ColUInt64
 }
 
-// append adds a row. Times are floored to the second; the delay is counted
-// from the floored end, so that received_at is exact to the second.
-func (c *flowColumns) append(row *Row) {
-	r, e := row.Record, &row.Ends
-	end := floorSecond(r.EndMs)
-	c.end.AppendRaw(proto.DateTime(end))
-	c.duration = append(c.duration, uint32(r.EndMs-r.StartMs))
-	c.delay = append(c.delay, int32(floorSecond(r.ReceivedMs)-end))
-	c.exporter = append(c.exporter, r.Exporter.As16())
-	c.origin = append(c.origin, int8(r.Origin))
-	c.inIf = append(c.inIf, r.InIf)
-	c.outIf = append(c.outIf, r.OutIf)
-	c.observed = append(c.observed, int8(r.Observed))
-	c.direction = append(c.direction, int8(e.Direction))
-	c.counted = append(c.counted, row.Counted)
-	c.host = append(c.host, sqlAddr(e.Host))
-	c.peer = append(c.peer, sqlAddr(e.Peer))
-	c.hostPort = append(c.hostPort, e.HostPort)
-	c.peerPort = append(c.peerPort, e.PeerPort)
-	c.unmatchedDst = append(c.unmatchedDst, sqlAddr(e.UnmatchedDst))
-	c.protocol = append(c.protocol, r.Protocol)
-	c.service = append(c.service, e.Service)
-	c.icmpType = append(c.icmpType, r.ICMPType)
-	c.icmpCode = append(c.icmpCode, r.ICMPCode)
-	c.tcpFlags = append(c.tcpFlags, r.TCPFlags)
-	c.tos = append(c.tos, r.TOS)
-	c.vlan = append(c.vlan, r.VLAN)
-	c.hostMAC = append(c.hostMAC, e.HostMAC)
-	c.peerMAC = append(c.peerMAC, e.PeerMAC)
-	c.hostAS = append(c.hostAS, e.HostAS)
-	c.peerAS = append(c.peerAS, e.PeerAS)
-	c.samplingRate = append(c.samplingRate, r.SamplingRate)
-	c.timeFixed = append(c.timeFixed, r.TimeFixed)
-	c.bytes = append(c.bytes, r.Bytes)
-	c.packets = append(c.packets, r.Packets)
+// append adds rows, a column at a time. Times are floored to the second; the
+// delay is counted from the floored end, so that received_at is exact to the
+// second.
+func (c *flowColumns) append(rows []Row) {
+	c.end.Data = put(c.end.Data, rows, func(r *Row) proto.DateTime { return proto.DateTime(floorSecond(r.Record.EndMs)) })
+	c.duration = put(c.duration, rows, func(r *Row) uint32 { return uint32(r.Record.EndMs - r.Record.StartMs) })
+	c.delay = put(c.delay, rows, func(r *Row) int32 { return int32(floorSecond(r.Record.ReceivedMs) - floorSecond(r.Record.EndMs)) })
+	c.exporter = put(c.exporter, rows, func(r *Row) proto.IPv6 { return r.Record.Exporter.As16() })
+	c.origin = put(c.origin, rows, func(r *Row) int8 { return int8(r.Record.Origin) })
+	c.inIf = put(c.inIf, rows, func(r *Row) uint32 { return r.Record.InIf })
+	c.outIf = put(c.outIf, rows, func(r *Row) uint32 { return r.Record.OutIf })
+	c.observed = put(c.observed, rows, func(r *Row) int8 { return int8(r.Record.Observed) })
+	c.direction = put(c.direction, rows, func(r *Row) int8 { return int8(r.Ends.Direction) })
+	c.counted = put(c.counted, rows, func(r *Row) bool { return r.Counted })
+	c.host = put(c.host, rows, func(r *Row) proto.IPv6 { return sqlAddr(r.Ends.Host) })
+	c.peer = put(c.peer, rows, func(r *Row) proto.IPv6 { return sqlAddr(r.Ends.Peer) })
+	c.hostPort = put(c.hostPort, rows, func(r *Row) uint16 { return r.Ends.HostPort })
+	c.peerPort = put(c.peerPort, rows, func(r *Row) uint16 { return r.Ends.PeerPort })
+	c.unmatchedDst = put(c.unmatchedDst, rows, func(r *Row) proto.IPv6 { return sqlAddr(r.Ends.UnmatchedDst) })
+	c.protocol = put(c.protocol, rows, func(r *Row) uint8 { return r.Record.Protocol })
+	c.service = put(c.service, rows, func(r *Row) uint16 { return r.Ends.Service })
+	c.icmpType = put(c.icmpType, rows, func(r *Row) uint8 { return r.Record.ICMPType })
+	c.icmpCode = put(c.icmpCode, rows, func(r *Row) uint8 { return r.Record.ICMPCode })
+	c.tcpFlags = put(c.tcpFlags, rows, func(r *Row) uint16 { return r.Record.TCPFlags })
+	c.tos = put(c.tos, rows, func(r *Row) uint8 { return r.Record.TOS })
+	c.vlan = put(c.vlan, rows, func(r *Row) uint16 { return r.Record.VLAN })
+	c.hostMAC = put(c.hostMAC, rows, func(r *Row) uint64 { return r.Ends.HostMAC })
+	c.peerMAC = put(c.peerMAC, rows, func(r *Row) uint64 { return r.Ends.PeerMAC })
+	c.hostAS = put(c.hostAS, rows, func(r *Row) uint32 { return r.Ends.HostAS })
+	c.peerAS = put(c.peerAS, rows, func(r *Row) uint32 { return r.Ends.PeerAS })
+	c.samplingRate = put(c.samplingRate, rows, func(r *Row) uint32 { return r.Record.SamplingRate })
+	c.timeFixed = put(c.timeFixed, rows, func(r *Row) bool { return r.Record.TimeFixed })
+	c.bytes = put(c.bytes, rows, func(r *Row) uint64 { return r.Record.Bytes })
+	c.packets = put(c.packets, rows, func(r *Row) uint64 { return r.Record.Packets })
+}
+
+// put appends a value of each row.
+func put[C ~[]T, T any](column C, rows []Row, value func(*Row) T) C {
+	for i := range rows {
+		column = append(column, value(&rows[i]))
+	}
+	return column
 }
 
 // appendAll adds all rows of other columns.

@@ -138,22 +138,36 @@ func New(cfg Config, deps Deps) (*Deliverer, error) {
 func (d *Deliverer) Append(rows []Row) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := range rows {
+	for len(rows) > 0 {
 		for d.openRows >= d.cfg.BatchRows && !d.stopped {
 			wake(d.full)
 			d.room.Wait()
 		}
-		d.openFor(rows[i].Record.EndMs).add(&rows[i])
-		d.openRows += piecesOf(&rows[i])
+		b := d.openFor(rows[0].Record.EndMs)
+		n, pieces := d.fitting(rows)
+		b.add(rows[:n], pieces)
+		d.openRows += pieces
+		rows = rows[n:]
 	}
 	if d.openRows >= d.cfg.BatchRows {
 		wake(d.full)
 	}
 }
 
+// fitting is how many of the rows go into the open batch of the first of them,
+// that one at least, and how many quarter hours they cover.
+func (d *Deliverer) fitting(rows []Row) (n, pieces int) {
+	n, pieces = 1, piecesOf(rows[0].Record)
+	for n < len(rows) && d.last.has(rows[n].Record.EndMs) && d.openRows+pieces < d.cfg.BatchRows {
+		pieces += piecesOf(rows[n].Record)
+		n++
+	}
+	return n, pieces
+}
+
 // openFor returns the open batch of the month a record ends in.
 func (d *Deliverer) openFor(endMs int64) *batch {
-	if endMs < d.last.fromMs || endMs >= d.last.toMs {
+	if !d.last.has(endMs) {
 		d.last = monthOf(endMs)
 	}
 	b := d.open[d.last]

@@ -57,7 +57,7 @@ func checkBatches(t *testing.T, classifier *flow.Classifier, records []flow.Reco
 		if batches[m] == nil {
 			batches[m] = newFlowBatch(new(flowColumns))
 		}
-		batches[m].add(&Row{Record: r, Ends: classifier.Classify(r), Counted: true})
+		batches[m].add([]Row{{Record: r, Ends: classifier.Classify(r), Counted: true}}, piecesOf(r))
 		want.rows++
 		want.octets += r.Bytes
 		want.packets += r.Packets

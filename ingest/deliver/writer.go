@@ -27,9 +27,7 @@ func NewWriter(dial DialFunc, table string) *Writer { return &Writer{dial: dial,
 
 // Append adds rows, which it copies, and sends them when there are many.
 func (w *Writer) Append(ctx context.Context, rows []Row) error {
-	for i := range rows {
-		w.cols.append(&rows[i])
-	}
+	w.cols.append(rows)
 	if len(w.cols.bytes) < writerRows {
 		return nil
 	}
