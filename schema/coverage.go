@@ -12,18 +12,18 @@ import (
 // hours may have been dropped by whole months, oldest first, while the rollups
 // made from them stay.
 type coverage struct {
-	rawFrom   time.Time // rollups hold exactly what raw has from this quarter hour on; zero = all along
-	usageFrom time.Time // the same for the daily tables and usage_15m
-	noRaw     bool      // there are no raw flows that count
-	noUsage   bool      // there are no quarter hours
-	noDays    bool      // there are no rows of days
+	RawFrom   time.Time // rollups hold exactly what raw has from this quarter hour on; zero = all along
+	UsageFrom time.Time // the same for the daily tables and usage_15m
+	NoRaw     bool      // there are no raw flows that count
+	NoUsage   bool      // there are no quarter hours
+	NoDays    bool      // there are no rows of days
 }
 
 // rawCut says whether usage_15m and daily_peer hold what raw has no more.
-func (c coverage) rawCut() bool { return c.noRaw || !c.rawFrom.IsZero() }
+func (c coverage) rawCut() bool { return c.NoRaw || !c.RawFrom.IsZero() }
 
 // usageCut says whether the daily tables hold what usage_15m has no more.
-func (c coverage) usageCut() bool { return c.noUsage || !c.usageFrom.IsZero() }
+func (c coverage) usageCut() bool { return c.NoUsage || !c.UsageFrom.IsZero() }
 
 // readCoverage finds out what was dropped: the rollup then begins earlier than
 // its source. A flow is at most seven days long, but what overlaps a quarter
@@ -42,15 +42,15 @@ func readCoverage(ctx context.Context, conn driver.Conn, zone string) (coverage,
 	if err != nil {
 		return c, fmt.Errorf("load time zone %s: %w", zone, err)
 	}
-	c.noRaw, c.noUsage, c.noDays = rawRows == 0 || firstRaw == nil, usageRows == 0, dayRows == 0
+	c.NoRaw, c.NoUsage, c.NoDays = rawRows == 0 || firstRaw == nil, usageRows == 0, dayRows == 0
 	earlier := func(t int64) bool { // the daily tables begin before t
 		return dayRows > 0 && firstDay.Format(time.DateOnly) < time.Unix(t, 0).In(loc).Format(time.DateOnly)
 	}
-	if !c.noRaw && (!c.noUsage && *firstBucket < *firstRaw || earlier(*firstRaw)) {
-		c.rawFrom = rawMonth
+	if !c.NoRaw && (!c.NoUsage && *firstBucket < *firstRaw || earlier(*firstRaw)) {
+		c.RawFrom = rawMonth
 	}
-	if !c.noUsage && earlier(*firstBucket) {
-		c.usageFrom = usageMonth
+	if !c.NoUsage && earlier(*firstBucket) {
+		c.UsageFrom = usageMonth
 	}
 	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flattraffic/flattraffic/flow"
@@ -126,23 +127,64 @@ func (r *recut) fillUsageDays(ctx context.Context, d dayRun) error {
 }
 
 func (r *recut) fillFrom(ctx context.Context, t rollup, source string) error {
+	return r.fillWith(ctx, t, r.defs.selectFrom(t, source))
+}
+
+// fillWith puts the rows of a statement into a new rollup.
+func (r *recut) fillWith(ctx context.Context, t rollup, statement string) error {
 	return r.conn.Exec(ctx, render("fill", struct {
 		Into, Select string
 		Columns      []string
-	}{nextPrefix + t.table, r.defs.selectFrom(t, source), t.columns()}))
+	}{nextPrefix + t.table, statement, t.columns()}))
 }
 
 // keepOlder carries over what a rollup holds of the time before its source
-// begins: its rows up to there, less what the source says of them, which is
-// filled in later. Where the zone changes those days keep their old zone.
+// begins. Where the zone changes those days keep their old zone.
 func (r *recut) keepOlder(ctx context.Context, t rollup) error {
-	from, cut, none := r.cover.rawFrom, r.cover.rawCut(), r.cover.noRaw
+	from, cut, none := r.Cover.RawFrom, r.Cover.rawCut(), r.Cover.NoRaw
 	if t.source == "usage_15m" {
-		from, cut, none = r.cover.usageFrom, r.cover.usageCut(), r.cover.noUsage
-		cut = cut && (!r.FromRaw || r.cover.rawCut())
+		from, cut, none = r.Cover.UsageFrom, r.Cover.usageCut(), r.Cover.NoUsage
+		cut = cut && (!r.FromRaw || r.Cover.rawCut())
 	}
 	if !cut {
 		return nil
+	}
+	if !r.redo {
+		if err := r.findOlder(ctx, t, from, none); err != nil {
+			return err
+		}
+	}
+	kept := keptPrefix + t.table
+	months, err := r.months(ctx, t, kept, "1")
+	if err != nil {
+		return err
+	}
+	for _, month := range months {
+		source := fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(t.columns(), ", "), kept, month)
+		if err := r.fillWith(ctx, t, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// months lists the conditions for the rows of each month that a table of a
+// rollup's rows has.
+func (r *recut) months(ctx context.Context, t rollup, table, when string) ([]string, error) {
+	months, err := column[string](ctx, r.conn, render("months_of", struct{ Time, Table, When string }{t.time, table, when}))
+	for i, m := range months {
+		months[i] = fmt.Sprintf("toYYYYMM(%s) = %s AND %s", t.time, m, when)
+	}
+	return months, err
+}
+
+// findOlder puts what only a rollup knows into a table of its own: its rows up
+// to where its source begins, less what the source says of them, which is
+// filled in later. Once tables are put in place it can be found no more: rollup
+// and source may be of different tellings then.
+func (r *recut) findOlder(ctx context.Context, t rollup, from time.Time, none bool) error {
+	if err := r.conn.Exec(ctx, "CREATE TABLE "+keptPrefix+t.table+" AS "+t.table); err != nil {
+		return fmt.Errorf("create %s%s: %w", keptPrefix, t.table, err)
 	}
 	defs, when := r.defs, "1"
 	if t.time == "day" {
@@ -163,12 +205,12 @@ func (r *recut) keepOlder(ctx context.Context, t rollup) error {
 			when = fmt.Sprintf("day <= '%v'", dayOf(from, loc)+keptMargin)
 		}
 	}
-	months, err := column[string](ctx, r.conn, render("months_of", struct{ Time, Table, When string }{t.time, copyPrefix + t.table, when}))
+	months, err := r.months(ctx, t, copyPrefix+t.table, when)
 	if err != nil {
 		return err
 	}
 	for _, month := range months {
-		if err := r.keepMonth(ctx, t, defs, from, fmt.Sprintf("toYYYYMM(%s) = %s AND %s", t.time, month, when)); err != nil {
+		if err := r.keepMonth(ctx, t, defs, from, month); err != nil {
 			return err
 		}
 	}
@@ -197,7 +239,7 @@ func (r *recut) keepMonth(ctx context.Context, t rollup, defs definitions, from 
 		Twin, Table, Time, Expected, When string
 		Columns, Keys, Counters           []string
 	}{
-		nextPrefix + t.table, "(" + defs.selectFrom(t, source) + ")", t.time, "SELECT * FROM " + copyPrefix + t.table, when,
+		keptPrefix + t.table, "(" + defs.selectFrom(t, source) + ")", t.time, "SELECT * FROM " + copyPrefix + t.table, when,
 		t.columns(), t.keys, t.counters,
 	}))
 }

@@ -122,15 +122,15 @@ func RawFrom(ctx context.Context, conn driver.Conn) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("load time zone %s: %w", zone, err)
 	}
-	if cover.noRaw {
+	if cover.NoRaw {
 		first, last, err := extent(ctx, conn, zone)
 		if err != nil || last < first {
 			return time.Time{}, err
 		}
 		return (last + 1 + keptMargin).start(loc), nil
 	}
-	if !cover.rawFrom.IsZero() {
-		return after(cover.rawFrom, loc).start(loc), nil
+	if !cover.RawFrom.IsZero() {
+		return after(cover.RawFrom, loc).start(loc), nil
 	}
 	return time.Time{}, nil
 }

@@ -13,10 +13,11 @@ import (
 )
 
 // Prefixes of the tables of a recut: copies of what there was when it began,
-// and what is to take its place.
+// what is to take its place, and what of it no source can tell any more.
 const (
 	copyPrefix = "copy_"
 	nextPrefix = "next_"
+	keptPrefix = "kept_" // rows of a rollup from before its source begins
 )
 
 // swapTable is there while a recut puts its tables in place. When it is still
@@ -34,12 +35,16 @@ type recut struct {
 	FromRaw bool   `json:"from_raw,omitempty"` // make usage_15m anew too
 	Rules   *Rules `json:"rules,omitempty"`    // tell raw flows anew by these
 
-	conn  driver.Conn
-	defs  definitions       // for the new zone
-	old   map[string]string // zone of each daily table so far
-	loc   *time.Location
-	cover coverage
-	tell  Progress
+	// What the sources covered when it began. A recut that was cut off while
+	// it put its tables in place goes by it again: half of them are new then.
+	Cover *coverage `json:"cover,omitempty"`
+
+	conn driver.Conn
+	defs definitions       // for the new zone
+	old  map[string]string // zone of each daily table so far
+	loc  *time.Location
+	redo bool // it was cut off while it put its tables in place
+	tell Progress
 }
 
 // Rebuild makes every rollup anew from the raw flows while ingest goes on.
@@ -163,8 +168,12 @@ func (r *recut) begin(ctx context.Context) error {
 	if r.old, err = zones(ctx, r.conn); err != nil {
 		return err
 	}
-	if r.cover, err = readCoverage(ctx, r.conn, r.Zone); err != nil {
-		return err
+	if !r.redo {
+		cover, err := readCoverage(ctx, r.conn, r.Zone)
+		if err != nil {
+			return err
+		}
+		r.Cover = &cover
 	}
 	for _, table := range r.needed() {
 		if err := r.conn.Exec(ctx, "CREATE TABLE "+copyPrefix+table+" AS "+table); err != nil {
@@ -198,8 +207,8 @@ func (r *recut) needed() []string {
 	for _, t := range rollups() {
 		switch {
 		case t.table == "usage_15m" && !r.FromRaw,
-			t.source == "flows" && r.cover.rawCut(),
-			t.source == "usage_15m" && r.cover.usageCut() && (!r.FromRaw || r.cover.rawCut()):
+			t.source == "flows" && r.Cover.rawCut(),
+			t.source == "usage_15m" && r.Cover.usageCut() && (!r.FromRaw || r.Cover.rawCut()):
 			tables = append(tables, t.table)
 		}
 	}
@@ -274,6 +283,7 @@ func redoInterrupted(ctx context.Context, conn driver.Conn) error {
 		if err := json.Unmarshal([]byte(intent), r); err != nil {
 			return fmt.Errorf("read what the unfinished work was: %w", err)
 		}
+		r.redo = r.Cover != nil
 		if err := r.locked(ctx); err != nil {
 			return err
 		}
@@ -296,7 +306,7 @@ func dropViews(ctx context.Context, conn driver.Conn) error {
 }
 
 // dropLeftovers drops what recuts and repairs make for themselves, but not the
-// note of a swap, which ends with the swap. Repairs go on without the
+// note of a swap, which ends with the swap, nor what was kept for it. Repairs go on without the
 // maintenance lock, so that theirs are dropped only while inserts are paused.
 func dropLeftovers(ctx context.Context, conn driver.Conn, repairs bool) error {
 	if err := dropViews(ctx, conn); err != nil {
@@ -306,8 +316,10 @@ func dropLeftovers(ctx context.Context, conn driver.Conn, repairs bool) error {
 	if err != nil {
 		return fmt.Errorf("list tables of a recut: %w", err)
 	}
+	unfinished := slices.Contains(tables, swapTable)
 	for _, t := range tables {
-		if t == swapTable || strings.HasPrefix(t, repairPrefix) && !repairs {
+		switch {
+		case t == swapTable, strings.HasPrefix(t, keptPrefix) && unfinished, strings.HasPrefix(t, repairPrefix) && !repairs:
 			continue
 		}
 		if err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+t+" SYNC"); err != nil {

@@ -188,7 +188,7 @@ func wantNoLeftovers(t *testing.T, conn driver.Conn) {
 // leftovers lists the tables that a recut has left behind.
 func leftovers(t *testing.T, conn driver.Conn) (got []string) {
 	t.Helper()
-	if err := conn.QueryRow(t.Context(), "SELECT groupArray(name) FROM system.tables WHERE database = currentDatabase() AND match(name, '^(next|copy|repair)_')").Scan(&got); err != nil {
+	if err := conn.QueryRow(t.Context(), "SELECT groupArray(name) FROM system.tables WHERE database = currentDatabase() AND match(name, '^(next|copy|kept|repair)_')").Scan(&got); err != nil {
 		t.Fatal(err)
 	}
 	return got

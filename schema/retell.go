@@ -101,7 +101,7 @@ func HistoryFrom(ctx context.Context, conn driver.Conn) (from time.Time, older b
 	if n == 0 {
 		from = time.Time{}
 	}
-	return from, c.rawCut() && (!c.noRaw || !c.noUsage || !c.noDays), nil
+	return from, c.rawCut() && (!c.NoRaw || !c.NoUsage || !c.NoDays), nil
 }
 
 func (r Rules) check() error {

@@ -414,6 +414,90 @@ func TestRetellKeepsOlderHistory(t *testing.T) {
 	verified(t, conn)
 }
 
+// A recut that is cut off while it puts its tables in place, with raw flows
+// told anew and rollups of the former telling beside each other, ends as one
+// that was not cut off: also for flows that reach back into the time whose raw
+// flows have been dropped.
+func TestRetellInterruptedKeepsOlderHistory(t *testing.T) {
+	const swap = 30 // statements from before the swap to the end, at least
+	month := func(m time.Month) time.Time { return time.Date(2026, m, 1, 0, 0, 0, 0, time.UTC) }
+	rules := schema.Rules{Networks: prefixes("203.0.113.0/24", "2001:db8::/32"), Patience: time.Nanosecond}
+	prepare := func() (driver.Conn, string) {
+		conn, dsn := applied(t, "Pacific/Auckland")
+		r := rand.New(rand.NewPCG(33, 34))
+		for m := time.August; m <= time.October; m++ {
+			insert(t, conn, randomRows(r, 100, month(m), 31))
+		}
+		var reaching []row // they end in the first hours of a month, and begin before it
+		for i := range 40 {
+			for _, m := range []time.Month{time.September, time.October} {
+				long := flowAt(month(m).Add(time.Duration(i)*5*time.Minute).Format(time.RFC3339), fmt.Sprintf("192.168.1.%d", i))
+				long.durationMs = 36 * 3600_000
+				reaching = append(reaching, long)
+			}
+		}
+		insert(t, conn, reaching)
+		exec(t, conn, "ALTER TABLE flows DROP PARTITION ID '202608'")
+		exec(t, conn, "ALTER TABLE usage_15m DROP PARTITION ID '202607'")
+		return conn, dsn
+	}
+	conn, _ := prepare()
+	whole := &cutOff{conn, 1 << 30}
+	if err := schema.Retell(t.Context(), whole, rules, nil); err != nil {
+		t.Fatal(err)
+	}
+	n, want := 1<<30-whole.left, dump(t, conn)
+	inSwap := 0
+	for statements := n - swap; statements < n; statements += 6 {
+		conn, dsn := prepare()
+		if err := schema.Retell(t.Context(), &cutOff{conn, statements}, rules, nil); !errors.Is(err, errCutOff) {
+			t.Fatalf("after %d of %d statements: got %v, want that it is cut off", statements, n, err)
+		}
+		if slices.Contains(leftovers(t, conn), "next_swap") {
+			inSwap++
+		}
+		for deadline := time.Now().Add(10 * time.Second); len(leftovers(t, conn)) > 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			if err := schema.Apply(t.Context(), conn, schema.Options{DSN: dsn}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantNoLeftovers(t, conn)
+		if strays, err := schema.Strays(t.Context(), conn, rules); err != nil {
+			t.Fatal(err)
+		} else if strays > 0 { // cut off before the swap: nothing has changed
+			if err := schema.Retell(t.Context(), conn, rules, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(want, dump(t, conn)); diff != "" {
+			t.Errorf("cut off after %d of %d statements, rollups (-whole +cut off):\n%s", statements, n, diff)
+		}
+		verified(t, conn)
+	}
+	if inSwap < 2 {
+		t.Errorf("%d cuts fell into the swap, want more", inSwap)
+	}
+}
+
+// dump returns the rows of the rollups, as text.
+func dump(t *testing.T, conn driver.Conn) []string {
+	t.Helper()
+	var rows []string
+	for table, keys := range map[string]string{
+		"usage_15m": "bucket, host, protocol, service", "daily_total": "day", "daily_host": "day, host", "daily_protocol": "day, protocol, service",
+		"daily_host_protocol": "day, host, protocol, service", "daily_peer": "day, host, peer",
+	} {
+		var list []string
+		sql := fmt.Sprintf("SELECT groupArray(text) FROM (SELECT concat('%s ', toString(tuple(%s, sum(received), sum(sent), sum(internal), sum(unmatched), sum(packets), sum(flows)))) AS text FROM %[1]s GROUP BY %[2]s HAVING sum(received + sent + internal + unmatched + packets + flows) > 0)", table, keys)
+		if err := conn.QueryRow(t.Context(), sql).Scan(&list); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, list...)
+	}
+	slices.Sort(rows)
+	return rows
+}
+
 // Every column of flows is either part of what makes a flow itself or of how
 // it is told.
 func TestFlowIdentityCoversEveryColumn(t *testing.T) {

@@ -132,11 +132,11 @@ func verifiable(ctx context.Context, conn driver.Conn, opts VerifyOptions, repor
 	if err != nil {
 		return 0, 0, err
 	}
-	if cover.noRaw && last >= first {
+	if cover.NoRaw && last >= first {
 		report.NotCovered = last.String()
 		return 1, 0, nil
 	}
-	if covered := after(cover.rawFrom, loc); first < covered {
+	if covered := after(cover.RawFrom, loc); first < covered {
 		first = covered
 		report.NotCovered = (covered - 1).String()
 	}
