@@ -171,7 +171,7 @@ func drawings() map[string]string {
 	for name, p := range pictures() {
 		out[name] = p.Inline()
 		out[name+"-legend"] = p.Legend()
-		out[name+"-alone"] = p.Standalone(720)
+		out[name+"-alone"] = p.Standalone(720, AsViewer)
 	}
 	return out
 }
@@ -325,7 +325,7 @@ func TestHostileWords(t *testing.T) {
 	g.PaceText, g.CapText, g.Title, g.UsedName = hostile, hostile, hostile, hostile
 	drawings := map[string]string{"spark": Spark{Title: hostile}.Inline(), "bar": Bar{Title: hostile}.Inline()}
 	for name, p := range map[string]Picture{"columns": c.Picture(), "map": m.Picture(), "meter": g.Picture()} {
-		drawings[name], drawings[name+"-legend"], drawings[name+"-alone"] = p.Inline(), p.Legend(), p.Standalone(400)
+		drawings[name], drawings[name+"-legend"], drawings[name+"-alone"] = p.Inline(), p.Legend(), p.Standalone(400, Dark)
 	}
 	for name, drawing := range drawings {
 		walk(t, name, drawing, func(e xml.StartElement) {

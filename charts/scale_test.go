@@ -183,7 +183,7 @@ func TestLegendNamesWhatOccurs(t *testing.T) {
 // that is too little.
 func TestStandaloneWidth(t *testing.T) {
 	for width, want := range map[int]string{1280: `width="1280"`, 360: `width="360"`, 0: `width="132"`, -5: `width="132"`} {
-		if got := days(30, 11).Picture().Standalone(width); !strings.Contains(got[:300], want) {
+		if got := days(30, 11).Picture().Standalone(width, AsViewer); !strings.Contains(got[:300], want) {
 			t.Errorf("width %d: got %.200s, want %s", width, got, want)
 		}
 	}

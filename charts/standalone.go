@@ -2,6 +2,7 @@ package charts
 
 import (
 	_ "embed"
+	"strings"
 )
 
 //go:embed charts.css
@@ -11,6 +12,31 @@ var css string
 // and forced colours. It is written for a page's own tokens and has values of
 // its own where the page sets none.
 func CSS() string { return css }
+
+// Theme is the colours of a file that stands alone.
+type Theme string
+
+// The themes.
+const (
+	AsViewer Theme = ""      // light or dark as the viewer prefers
+	Light    Theme = "light" // whatever the viewer prefers
+	Dark     Theme = "dark"
+)
+
+// prefersDark begins the part of the style sheet for the dark.
+const prefersDark = "@media (prefers-color-scheme: dark)"
+
+// sheet returns the style sheet of a file.
+func (t Theme) sheet() string {
+	switch t {
+	case Light:
+		return strings.ReplaceAll(css, prefersDark, "@media not all")
+	case Dark:
+		return strings.ReplaceAll(css, prefersDark, "@media all")
+	case AsViewer:
+	}
+	return css
+}
 
 // sheet is the layout of a file that stands alone, in pixels.
 type sheet struct {
@@ -41,9 +67,8 @@ func (p Picture) sheet(width int) sheet {
 }
 
 // Standalone writes the chart as an SVG file of a width in pixels, with its
-// title, its legend and its own style sheet, light or dark as the viewer
-// prefers. It has no links.
-func (p Picture) Standalone(width int) string {
+// title, its legend and its own style sheet. It has no links.
+func (p Picture) Standalone(width int, theme Theme) string {
 	s := p.sheet(width)
 	w := &writer{id: identifier(p.ID), width: s.plot, tier: s.tier}
 	w.WriteString(`<svg xmlns="http://www.w3.org/2000/svg"`)
@@ -53,7 +78,7 @@ func (p Picture) Standalone(width int) string {
 	w.attr("viewBox", "0 0 "+number(s.full, 0)+" "+number(s.height, 0))
 	w.WriteByte('>')
 	w.names(p.Frame)
-	w.WriteString("<style>" + css + "</style><g")
+	w.WriteString("<style>" + theme.sheet() + "</style><g")
 	w.attr("class", p.classes())
 	w.WriteString(`><rect class="paper" width="100%" height="100%"/>`)
 	if p.defs {

@@ -268,6 +268,10 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		ChangeZone: func(ctx context.Context, zone string, progress func(done, total int)) error {
 			return schema.SetZone(ctx, db.conn, zone, progress)
 		},
+		MakeDemo: func(ctx context.Context, progress func(float64)) error {
+			_, err := demo.Write(ctx, db.conn, demo.Options{Years: 1}, progress)
+			return err
+		},
 		RemoveDemo: func(ctx context.Context, progress func(float64)) error { return demo.Remove(ctx, db.conn, progress) },
 		TellHistory: func(ctx context.Context, progress func(done, total int)) error {
 			settings, err := store.Load(ctx)

@@ -24,6 +24,9 @@ type remembered struct {
 	mac   uint64
 	until time.Time // shown until then unless confirmed
 	noted time.Time // last written down
+	// recalled says that the store is all that is known of it: when it goes from
+	// there, it goes from here.
+	recalled bool
 }
 
 // NamesOf returns all names an address had, the newest first.
@@ -61,7 +64,8 @@ func (n *Names) During(ctx context.Context, from, to time.Time, addrs []netip.Ad
 	return out, nil
 }
 
-// load brings the names of before the last start back.
+// load brings the names of before the last start back, and those that another
+// process has stored since, as the demo's.
 func (n *Names) load(ctx context.Context) error {
 	recent, err := n.store.recent(ctx)
 	if err != nil {
@@ -70,11 +74,16 @@ func (n *Names) load(ctx context.Context) error {
 	newestFirst := slices.SortedFunc(maps.Keys(recent), func(a, b sighting) int { return recent[b].Compare(recent[a]) })
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for addr, r := range n.leases {
+		if r.recalled {
+			delete(n.leases, addr)
+		}
+	}
 	for _, s := range newestFirst {
 		last := recent[s]
 		switch {
 		case s.source == DHCP && n.leases[s.addr] == remembered{}:
-			n.leases[s.addr] = remembered{name: s.name, until: last.Add(rememberFor), noted: last}
+			n.leases[s.addr] = remembered{name: s.name, until: last.Add(rememberFor), noted: last, recalled: true}
 		case s.source == DNS:
 			n.recall(s.addr, s.name, last)
 		}

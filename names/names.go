@@ -47,6 +47,7 @@ const (
 	leaseInterval = 10 * time.Second // modification times of lease files
 	saveInterval  = 5 * time.Second  // names learnt, to ClickHouse
 	hostInterval  = time.Hour        // local hosts seen lately, for lookup
+	loadInterval  = 20 * time.Second // names that other processes have stored
 )
 
 // Resolver asks for the names of an address. *net.Resolver is one.
@@ -144,6 +145,10 @@ func (n *Names) Run(ctx context.Context) error {
 		n.untilDone(ctx, "read stored names", n.load)
 		close(loaded)
 		n.every(ctx, saveInterval, "store names", n.save)
+	})
+	wg.Go(func() {
+		<-loaded
+		n.every(ctx, loadInterval, "read stored names", n.load)
 	})
 	wg.Go(func() {
 		<-loaded // Names that are known and new enough need no lookup.

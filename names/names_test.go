@@ -424,3 +424,29 @@ func TestStoreAway(t *testing.T) {
 		wantName(t, n, "192.168.1.9", "before", DHCP)
 	})
 }
+
+// Names that another process stores, as the demo does, are shown without a
+// restart, and go when it takes them away.
+func TestNamesStoredByAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		resolver := resolverFunc(func(context.Context, string) ([]string, error) {
+			return nil, &net.DNSError{IsNotFound: true}
+		})
+		n := newNames(Config{}, store, resolver, time.Now, quiet())
+		defer run(t, n)()
+		wantName(t, n, "192.168.42.20", "", "")
+		pause(time.Minute)
+		set := func(recall map[sighting]time.Time) {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			store.recall = recall
+		}
+		set(map[sighting]time.Time{{netip.MustParseAddr("192.168.42.20"), DHCP, "tv.lan"}: time.Now()})
+		pause(loadInterval + time.Second)
+		wantName(t, n, "192.168.42.20", "tv.lan", DHCP)
+		set(nil)
+		pause(loadInterval + time.Second)
+		wantName(t, n, "192.168.42.20", "", "")
+	})
+}

@@ -41,7 +41,7 @@ func (p reportPages) chartRoutes(r chi.Router) {
 type chartSize struct {
 	width int // of the drawing, in pixels
 	scale float64
-	dark  bool
+	theme charts.Theme // a PNG is light unless it is to be dark
 }
 
 // The limits of a chart file. A picture of the largest has some ten million
@@ -68,12 +68,10 @@ func parseChartSize(r *http.Request) (chartSize, error) {
 		}
 		size.scale = float64(n)
 	}
-	switch theme := q.Get("theme"); theme {
-	case "", "light":
-	case "dark":
-		size.dark = true
+	switch size.theme = charts.Theme(q.Get("theme")); size.theme {
+	case charts.AsViewer, charts.Light, charts.Dark:
 	default:
-		return size, &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("The theme %q is neither light nor dark.", theme)}
+		return size, &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("The theme %q is neither light nor dark.", size.theme)}
 	}
 	return size, nil
 }
@@ -91,8 +89,8 @@ func (p reportPages) sendChart(w http.ResponseWriter, r *http.Request, c chart) 
 	contentType := "image/png"
 	if path.Ext(r.URL.Path) == ".svg" {
 		contentType = "image/svg+xml"
-		buf.WriteString(c.picture.Standalone(size.width))
-	} else if err := c.picture.PNG(&buf, size.width, size.dark, size.scale); err != nil {
+		buf.WriteString(c.picture.Standalone(size.width, size.theme))
+	} else if err := c.picture.PNG(&buf, size.width, size.theme == charts.Dark, size.scale); err != nil {
 		return fmt.Errorf("draw %s: %w", r.URL.Path, err)
 	}
 	h := w.Header()

@@ -36,6 +36,18 @@ func TestChartFiles(t *testing.T) {
 	}
 }
 
+// A file follows the viewer's light or dark unless it was asked for in one.
+func TestChartFilesOfATheme(t *testing.T) {
+	b := visit(t, newHousehold(9, date(t, "2025-01-05"), 300e9))
+	for theme, want := range map[string]string{"": "@media (prefers-color-scheme: dark)", "light": "@media not all", "dark": "@media all"} {
+		svg := b.get("/chart.svg?theme=" + theme)
+		wellFormed(t, svg.body)
+		if !strings.Contains(svg.body, want) || theme != "" && strings.Contains(svg.body, "prefers-color-scheme") {
+			t.Errorf("the SVG of the theme %q does not say %q for the dark, or asks the viewer all the same", theme, want)
+		}
+	}
+}
+
 func wellFormed(t *testing.T, svg string) {
 	t.Helper()
 	for d := xml.NewDecoder(strings.NewReader(svg)); ; {

@@ -142,6 +142,8 @@ func change(now, before uint64) string {
 	switch {
 	case p == 0:
 		return "±0 %"
+	case p >= 99_900: // the time before had next to nothing
+		return "> ×1,000"
 	case p >= 900:
 		return "×" + strconv.FormatFloat(math.Round(float64(now)/float64(before)), 'f', 0, 64)
 	case p > 0:

@@ -24,6 +24,9 @@ type Base struct {
 	Version       string
 	Bare          bool           // without the navigation: for those who may see this page only
 	Demo          bool           // a made-up history is among the data
+	OfferDemo     bool           // it can be made now, by who asks
+	Making        string         // how far it is being made, in percent; empty = it is not
+	Unmade        bool           // it could not be made lately
 	Flash         string         // said once, after a form was saved
 	Settings      *site.Settings // never nil; without lines when not known
 	Setup         string         // address of the next setup step, empty = set up

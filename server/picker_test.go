@@ -142,6 +142,7 @@ func TestFigures(t *testing.T) {
 		{"never", change(0, 0), ""},
 		{"gone", change(0, 7), "−100 %"},
 		{"many times", change(5000, 100), "×50"},
+		{"from next to nothing", change(5e9, 100), "> ×1,000"},
 		{"thousands", count(12345, "host", "hosts"), "12,345 hosts"},
 		{"one", count(1, "host", "hosts"), "1 host"},
 		{"complete", fraction(1), "100 %"},

@@ -80,6 +80,7 @@ type empty struct {
 	Title, Why string
 	Links      []link
 	Wait       bool // it goes away by itself
+	Sample     bool // offer the sample data
 }
 
 // completeness says how much of the traffic the figures hold.
@@ -233,7 +234,7 @@ func (f ReportPage) nothing(a answer) *empty {
 		links = []link{{Text: "Go on setting up", Href: f.Setup}, {Text: "See what arrives", Href: "/status"}}
 	}
 	return &empty{
-		Title: "No flows yet", Links: links, Wait: true,
+		Title: "No flows yet", Links: links, Wait: true, Sample: f.OfferDemo,
 		Why: "FlatTraffic counts what your router reports as NetFlow, IPFIX or sFlow, and nothing has been received in this time. Once the router sends, this page fills by itself.",
 	}
 }
@@ -242,7 +243,7 @@ func (f ReportPage) nothing(a answer) *empty {
 // itself.
 func (p reportPages) show(w http.ResponseWriter, r *http.Request, name string, page any, e *empty) error {
 	if e != nil && e.Wait {
-		w.Header().Set("Refresh", "15")
+		w.Header().Set("Refresh", "10")
 	}
 	return p.s.render(w, r, http.StatusOK, name, page)
 }

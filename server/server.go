@@ -63,8 +63,9 @@ type Deps struct {
 	Log      *slog.Logger         // nil = slog.Default
 	// ChangeZone re-cuts the daily tables for another time zone. Nil when the schema cannot be changed from here.
 	ChangeZone func(ctx context.Context, zone string, progress func(done, total int)) error
-	// RemoveDemo takes the sample data away; progress goes from 0 to 1. Nil when
-	// that cannot be done from here.
+	// MakeDemo writes the sample data, and RemoveDemo takes it away; progress goes
+	// from 0 to 1. Nil when that cannot be done from here.
+	MakeDemo   func(ctx context.Context, progress func(done float64)) error
 	RemoveDemo func(ctx context.Context, progress func(done float64)) error
 	// TellHistory tells all raw flows anew by the present networks and exporter
 	// settings, and makes all rollups anew. Progress counts days twice: told,
@@ -95,6 +96,7 @@ type Server struct {
 	zone       *job // days for another time zone
 	history    *job // all flows told anew
 	storage    *job
+	makeDemo   func(ctx context.Context, progress func(done float64)) error
 	dropDemo   func(ctx context.Context, progress func(done float64)) error
 
 	keptMonths struct { // what retention kept lately, with the reason
@@ -151,7 +153,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.shareViews = newLimiter(s.now, bucket{burst: shareBurst, every: shareEvery}, bucket{burst: shareOverallBurst, every: shareOverallEvery})
 	s.feed = &feed{conn: deps.Conn, now: s.now}
 	s.zone = newJob("re-cut of days for another time zone", deps.ChangeZone, s.log)
-	s.dropDemo = deps.RemoveDemo
+	s.makeDemo, s.dropDemo = deps.MakeDemo, deps.RemoveDemo
 	s.storage = newJob("clearing of storage", s.keepStorage, s.log)
 	s.history = newJob("re-cut of history by other settings", s.tellHistory(deps.TellHistory), s.log)
 	s.handler = s.routes()
@@ -294,6 +296,7 @@ func (s *Server) visit(r *http.Request, b *Base) {
 		return
 	}
 	b.Settings, b.Demo = settings, settings.Demo
+	s.offerDemo(b)
 }
 
 // settings returns the site's settings, or why they cannot be read.

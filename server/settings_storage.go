@@ -16,6 +16,7 @@ import (
 const (
 	wishRetention = "retention"
 	wishDemo      = "the removal of the sample data"
+	wishSample    = "the sample data"
 )
 
 // retainEvery is how often old raw flows are looked for.
@@ -118,6 +119,33 @@ func (s *Server) removeDemo(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.storage.start(wishDemo)
 	return redirect(w, r, "/settings/storage", "")
+}
+
+// addDemo is the button that makes the sample data.
+func (s *Server) addDemo(w http.ResponseWriter, r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	settings, err := s.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	if !settings.Demo { // A second click, or a page that is old.
+		s.storage.start(wishSample)
+	}
+	return redirect(w, r, "/", "")
+}
+
+// offerDemo fills in what a page says of the sample data while it is not there.
+func (s *Server) offerDemo(b *Base) {
+	state := s.storage.now()
+	if state.Wish == wishSample {
+		if state.Running {
+			b.Making = strconv.Itoa(state.Percent) + " %"
+		}
+		b.Unmade = state.Failed
+	}
+	b.OfferDemo = s.makeDemo != nil && b.Role == Admin && !b.Demo && !state.Running && !(state.Done && state.Wish == wishSample)
 }
 
 func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *site.Settings, wanted site.Retention, entered string, preview bool, errs site.FieldErrors) error {
@@ -229,11 +257,14 @@ func retentionWords(r site.Retention) string {
 
 // keepStorage is the work of the storage job.
 func (s *Server) keepStorage(ctx context.Context, wish string, progress func(done, total int)) error {
-	if wish == wishDemo {
-		if s.dropDemo == nil {
-			return nil
-		}
-		return s.dropDemo(ctx, func(done float64) { progress(int(done*1000), 1000) })
+	part := func(done float64) { progress(int(done*1000), 1000) }
+	switch {
+	case wish == wishDemo && s.dropDemo != nil:
+		return s.dropDemo(ctx, part)
+	case wish == wishSample && s.makeDemo != nil:
+		return s.makeDemo(ctx, part)
+	case wish != wishRetention:
+		return nil
 	}
 	settings, err := s.settings(ctx)
 	if err != nil {

@@ -77,6 +77,7 @@ func (s *Server) welcomeRoutes(r chi.Router) {
 		s.get(r, "/welcome/router", s.welcomeRouter)
 		s.get(r, "/welcome/networks", s.welcomeNetworks)
 		s.post(r, "/welcome/next", s.nextStep)
+		s.post(r, "/welcome/sample", s.addDemo)
 	})
 }
 

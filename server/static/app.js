@@ -45,7 +45,7 @@ document.addEventListener("keydown", (e) => {
   }
   if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector("dialog[open]")) return;
   if (e.key === "/") find();
-  else if (e.key === "?") help();
+  else if (e.key === "?" && keys) help();
   else if (!follow(e.key)) return;
   e.preventDefault();
 });
@@ -61,7 +61,7 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
 }
-keys.querySelector("summary").addEventListener("click", (e) => {
+keys?.querySelector("summary").addEventListener("click", (e) => {
   e.preventDefault();
   help();
 });
