@@ -22,6 +22,7 @@ const (
 	clockOff    = 5 * time.Second
 	clockWrong  = 5 * time.Minute // beyond it times are not believed
 	lossPercent = 0.1
+	littleUsage = 1_000_000 // bytes a day, below which nothing is said of directions
 	// A running ingest says so every quarter hour; with the time to deliver it.
 	ingestQuiet = 31 * time.Minute
 )
@@ -135,7 +136,7 @@ func directions(e *exporterSeen) []Finding {
 		})
 	}
 	switch {
-	case usage < 1e6:
+	case usage < littleUsage:
 	case e.Sent == 0:
 		found = append(found, Finding{true, "It reports only what is received, nothing sent.", "Turn the export on for both directions, or for the inside interface too."})
 	case e.Received == 0:

@@ -123,7 +123,7 @@ func faults(a reply) []string {
 				add("id %q is there twice", at.Val)
 			case at.Key == "id":
 				ids[at.Val] = true
-			case (at.Key == "href" || at.Key == "src" || at.Key == "action") && !strings.HasPrefix(at.Val, "/") && !strings.HasPrefix(at.Val, "#"):
+			case (at.Key == "href" || at.Key == "src" || at.Key == "action") && !strings.HasPrefix(at.Val, "/") && !strings.HasPrefix(at.Val, "#") && !strings.HasPrefix(at.Val, "?"):
 				add("<%s %s=%q> leaves the site", n.Data, at.Key, at.Val)
 			}
 		}

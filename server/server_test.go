@@ -258,7 +258,10 @@ func TestDatabaseAway(t *testing.T) {
 		t.Helper()
 		for _, path := range []string{
 			"/", "/?compare=last", "/days", "/days/2026-11-21", "/hosts", "/hosts/192.168.1.20", "/protocols", "/networks", "/people", "/history",
-			"/settings/plan", "/settings/networks", "/status", "/login", "/welcome",
+			"/networks/unmatched", "/share/" + strings.Repeat("x", 43),
+			"/settings/plan", "/settings/lines", "/settings/networks", "/settings/hosts", "/settings/hosts/192.168.1.20", "/settings/people", "/settings/exporters",
+			"/settings/alerts", "/settings/storage", "/settings/display", "/settings/account",
+			"/status", "/login", "/welcome", "/welcome/password", "/welcome/plan", "/welcome/router", "/welcome/networks",
 		} {
 			got := b.get(path)
 			if got.status != http.StatusServiceUnavailable || got.header.Get("Refresh") == "" || got.header.Get("Retry-After") == "" {

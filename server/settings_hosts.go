@@ -27,6 +27,7 @@ type HostsSettingsPage struct {
 	Query   string
 	Devices []DeviceRow
 	All     int
+	More    string // how many are not listed
 }
 
 // DeviceRow is a device in the list.
@@ -45,6 +46,7 @@ type DevicePage struct {
 	Found           []FoundAddress
 	More            int // found addresses that are not listed
 	Others          []DeviceChoice
+	Many            bool // more than can be chosen from a list
 	Stored          bool
 	OwnerForm, Path string
 }
@@ -63,6 +65,10 @@ type FoundAddress struct {
 
 // DeviceChoice is a device to merge with.
 type DeviceChoice struct{ ID, Label string }
+
+// maxDevicesShown is how many devices a page lists or offers; the others are
+// found by their names and addresses.
+const maxDevicesShown = 200
 
 // maxFound is how many addresses of a device are listed.
 const maxFound = 40
@@ -152,6 +158,9 @@ func (s *Server) showHosts(w http.ResponseWriter, r *http.Request) error {
 		page.Devices = slices.DeleteFunc(page.Devices, func(d DeviceRow) bool {
 			return !strings.Contains(strings.ToLower(strings.Join([]string{d.Name, d.Owner, d.Address, d.MACs}, " ")), query)
 		})
+	}
+	if more := len(page.Devices) - maxDevicesShown; more > 0 {
+		page.Devices, page.More = page.Devices[:maxDevicesShown], count(more, "more host", "more hosts")
 	}
 	return s.render(w, r, http.StatusOK, "settings_hosts", page)
 }
@@ -268,6 +277,9 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request, m knownHost,
 		if o.found.ID != m.found.ID {
 			page.Others = append(page.Others, DeviceChoice{o.found.ID, s.choiceLabel(o)})
 		}
+	}
+	if page.Many = len(page.Others) > maxDevicesShown; page.Many {
+		page.Others = nil
 	}
 	slices.SortFunc(page.Others, func(a, b DeviceChoice) int {
 		return strings.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label))

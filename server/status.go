@@ -20,6 +20,7 @@ type StatusPage struct {
 	Ingest    []Finding
 	Exporters []ExporterStatus
 	Causes    []Finding // when nothing arrives
+	Recipes   Recipes
 	Zone      jobState
 	History   jobState
 	Job       jobState       // clearing of storage
@@ -31,6 +32,7 @@ type ExporterStatus struct {
 	Address, Name string
 	Receiving     bool
 	Facts         *ExporterFacts
+	Checks        []Check
 	Findings      []Finding
 }
 
@@ -57,16 +59,19 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
 	page.Kept = s.monthsKept(fig)
 	for _, e := range seen {
 		set := settingsOf(settings, e.Address)
+		twice := doubledBy(doubles, e.Address)
 		page.Exporters = append(page.Exporters, ExporterStatus{
 			Address: e.Address.String(), Name: set.Name, Facts: exporterFacts(e, fig),
+			Checks:    checklist(e, len(twice) > 0, s.now()),
 			Receiving: e.Known && s.now().Sub(e.LastSeen) < receivingFor,
-			Findings:  append(doubledBy(doubles, e.Address), diagnose(e, set.Blocked, s.rightPorts(), s.now())...),
+			Findings:  append(twice, diagnose(e, set.Blocked, s.rightPorts(), s.now())...),
 		})
 	}
 	slices.SortStableFunc(page.Exporters, func(a, b ExporterStatus) int { return cmp.Compare(len(b.Findings), len(a.Findings)) })
 	if !slices.ContainsFunc(page.Exporters, func(e ExporterStatus) bool { return e.Receiving }) {
 		page.Causes = usualCauses(s.netflowPorts(), s.sflowPorts(), s.collectorAddresses(r))
 	}
+	page.Recipes = s.recipes(r)
 	w.Header().Set("Refresh", "30")
 	return s.render(w, r, http.StatusOK, "status", page)
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -40,18 +39,11 @@ type WelcomePage struct {
 
 	Errors    site.FieldErrors // password
 	Plan      PlanForm         // plan
-	Collector string           // router: the address to send to
-	Target    string           // with the port for NetFlow
-	Others    []netip.Addr     // more addresses of this machine
-	NetFlow   string           // the first port of each
-	SFlow     string
-
-	NetFlowPorts, SFlowPorts string // all of them
-	Sources                  []WelcomeSource
-	Recipe                   string         // the router whose recipe is open
-	Networks                 []site.Network // networks
-	Found                    []FoundRange
-	Unmatched                []FoundRange
+	Recipes                    // router
+	Sources   []WelcomeSource
+	Networks  []site.Network // networks
+	Found     []FoundRange
+	Unmatched []FoundRange
 }
 
 // WelcomeStep is an entry of the list of steps.
@@ -284,18 +276,11 @@ func (s *Server) welcomeRouter(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := s.welcomeBase(r, stepRouter, "Your router")
-	page.NetFlow, page.SFlow = s.netflowPorts()[0], s.sflowPorts()[0]
-	page.NetFlowPorts, page.SFlowPorts = either(s.netflowPorts()), either(s.sflowPorts())
-	page.Collector = "the address of this machine"
-	if list := s.collectorAddresses(r); len(list) > 0 {
-		page.Collector, page.Others = list[0].String(), list[1:]
-	}
-	page.Target = net.JoinHostPort(page.Collector, page.NetFlow)
+	page.Recipes = s.recipes(r)
 	for _, src := range sources {
 		page.Sources = append(page.Sources, WelcomeSource{Flows: grouped(src.Flows) + " flows", Address: src.Address.String()})
 	}
 	// The figure lives without a script, more slowly while a recipe is read.
-	page.Recipe = r.URL.Query().Get("recipe")
 	refresh := "3"
 	if page.Recipe != "" {
 		refresh = "15"
