@@ -38,14 +38,12 @@ func (n *Names) NamesOf(ctx context.Context, addr netip.Addr) ([]Seen, error) {
 	return seen, nil
 }
 
-// During returns the name that each of the addresses had in [from, to). Own
-// names are the user's and hold for all time; of the others the one last
-// seen in the span counts, leases before DNS. An address that nobody named in
-// the span is not in the result, whatever it is called today.
+// During returns the name that each of the addresses, or with none given each
+// address there is, had in [from, to). Own names are the user's and hold for
+// all time; of the others the one last seen in the span counts, leases before
+// DNS. An address that nobody named in the span is not in the result, whatever
+// it is called today.
 func (n *Names) During(ctx context.Context, from, to time.Time, addrs []netip.Addr) (map[netip.Addr]Seen, error) {
-	if len(addrs) == 0 {
-		return map[netip.Addr]Seen{}, nil
-	}
 	if err := n.loadOwn(ctx); err != nil { // Run may not be running: the terminal asks, too.
 		return nil, err
 	}
@@ -55,6 +53,9 @@ func (n *Names) During(ctx context.Context, from, to time.Time, addrs []netip.Ad
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if len(addrs) == 0 {
+		addrs = slices.Collect(maps.Keys(n.own))
+	}
 	for _, addr := range addrs {
 		addr = addr.Unmap()
 		if own := n.own[addr]; own != "" {
@@ -62,6 +63,23 @@ func (n *Names) During(ctx context.Context, from, to time.Time, addrs []netip.Ad
 		}
 	}
 	return out, nil
+}
+
+// Then returns what Name would have said in [from, to), a time that is over:
+// the names of then, not those of today.
+func (n *Names) Then(ctx context.Context, from, to time.Time) (func(netip.Addr) (name, source string), error) {
+	seen, err := n.During(ctx, from, to, nil)
+	if err != nil {
+		return nil, err
+	}
+	dns := n.cfg.ReverseDNS()
+	return func(addr netip.Addr) (name, source string) {
+		s := seen[addr.Unmap().WithZone("")]
+		if s.Source == DNS && !dns {
+			return "", ""
+		}
+		return s.Name, s.Source
+	}, nil
 }
 
 // load brings the names of before the last start back, and those that another

@@ -193,7 +193,7 @@ func (q *question) nameRow(row *Row) {
 func (q *question) bestName(addresses []netip.Addr) (name, source string) {
 	rank := map[string]int{"own": 3, "dhcp": 2, "dns": 1}
 	for _, a := range addresses {
-		if n, s := q.names.Name(a); rank[s] > rank[source] {
+		if n, s := q.called(a); rank[s] > rank[source] {
 			name, source = n, s
 		}
 	}

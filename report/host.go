@@ -122,7 +122,7 @@ func (q *question) peers(ctx context.Context) ([]Peer, error) {
 	}
 	for i := range peers {
 		if peers[i].Address.IsValid() {
-			peers[i].Name, _ = q.names.Name(peers[i].Address)
+			peers[i].Name, _ = q.called(peers[i].Address)
 		}
 	}
 	return peers, err

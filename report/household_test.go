@@ -261,6 +261,10 @@ func (nameMap) Devices(_ context.Context, stored []site.Device, _, _ time.Time) 
 	return stored, nil
 }
 
+func (m nameMap) Then(context.Context, time.Time, time.Time) (func(netip.Addr) (name, source string), error) {
+	return m.Name, nil
+}
+
 func (m nameMap) Name(a netip.Addr) (name, source string) {
 	if m[a] == "" {
 		return "", ""

@@ -26,6 +26,7 @@ type question struct {
 	dayZone  string       // zone of the daily tables, empty when they cannot be used
 	notes    []string     // on how the request was read
 	past     bool         // it is the time another question is compared with
+	called   namer        // the names of the span
 	roster   roster       // whose the addresses are
 	only     []netip.Addr // of the host filter: all addresses of the device; empty = all hosts
 }
@@ -55,6 +56,9 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 		return nil, err
 	}
 	if q.dayZone, err = r.zoneOfDays(ctx); err != nil {
+		return nil, err
+	}
+	if err := q.nameThen(ctx); err != nil {
 		return nil, err
 	}
 	if err := q.loadDevices(ctx); err != nil {

@@ -19,6 +19,8 @@ const timeout = 30 * time.Second
 // is own, dhcp or dns, both are empty when there is no name.
 type Names interface {
 	Name(addr netip.Addr) (name, source string)
+	// Then returns what Name would have said in [from, to), which is over.
+	Then(ctx context.Context, from, to time.Time) (func(netip.Addr) (name, source string), error)
 	// Devices lists the machines of the household with their addresses in the
 	// span [from, to): those of stored, which the user has said something
 	// about, and those told by the MAC of their addresses alone.

@@ -197,6 +197,10 @@ func (nameless) Rename(context.Context, netip.Addr, string) error { return nil }
 
 func (nameless) Name(netip.Addr) (name, source string) { return "", "" }
 
+func (nameless) Then(context.Context, time.Time, time.Time) (func(netip.Addr) (name, source string), error) {
+	return nameless{}.Name, nil
+}
+
 func (nameless) Devices(_ context.Context, stored []site.Device, _, _ time.Time) ([]site.Device, error) {
 	return stored, nil
 }

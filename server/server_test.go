@@ -384,6 +384,10 @@ type hostileNames struct{}
 
 const hostileName = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 
+func (hostileNames) Then(context.Context, time.Time, time.Time) (func(netip.Addr) (name, source string), error) {
+	return hostileNames{}.Name, nil
+}
+
 func (hostileNames) Devices(_ context.Context, stored []site.Device, _, _ time.Time) ([]site.Device, error) {
 	return stored, nil
 }

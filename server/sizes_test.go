@@ -38,6 +38,68 @@ func (h *house) fill(t *testing.T, n int) {
 	}
 }
 
+// nameHosts restarts the server with the names that are stored.
+func (h *house) nameHosts(t *testing.T) {
+	t.Helper()
+	known := names.New(names.Config{}, h.conn, nil, time.Now, slog.New(slog.DiscardHandler))
+	if err := known.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	services, err := flow.NewServices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.deps.Names = known
+	h.deps.Reports = report.New(h.conn, h.store.Current, services, known, time.Now)
+	h.restart(t)
+}
+
+// An address that has changed hands has in an old month the name of then, and
+// none where nobody had named it yet.
+func TestOldMonthsKeepTheirNames(t *testing.T) {
+	h := newHouse(t, Config{})
+	for _, statement := range []string{
+		`INSERT INTO flows (end, duration_ms, exporter, origin, direction, host, peer, host_port, peer_port, protocol, service, bytes, packets, sampling_rate)
+			SELECT now() - 86400 * 30 * number, 1000, toIPv6('192.168.1.1'), 'ipfix', 'received', toIPv6('192.168.1.20'), toIPv6('203.0.113.5'), 50000, 443, 6, 443, 5000, 5, 1 FROM numbers(4)`,
+		`INSERT INTO host_names (address, source, name, first_seen, last_seen) VALUES
+			('192.168.1.20', 'dns', 'old-tv.lan', now() - 86400 * 70, now() - 86400 * 40), ('192.168.1.20', 'dns', 'new-phone.lan', now() - 86400 * 20, now()),
+			('203.0.113.5', 'dns', 'cdn.old.example', now() - 86400 * 70, now() - 86400 * 40), ('203.0.113.5', 'dns', 'cdn.new.example', now() - 86400 * 20, now())`,
+	} {
+		if err := h.conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.nameHosts(t)
+	b := h.local(t)
+	for _, test := range []struct {
+		name          string
+		days          int // before today
+		host, farther string
+	}{
+		{"today", 0, "new-phone.lan", "cdn.new.example"},
+		{"when it was another's", 60, "old-tv.lan", "cdn.old.example"},
+		{"before anybody named it", 90, "192.168.1.20", "203.0.113.5"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			day := time.Now().UTC().AddDate(0, 0, -test.days)
+			span := "?from=" + day.Format(time.DateOnly) + "&to=" + day.AddDate(0, 0, 1).Format(time.DateOnly)
+			if got := texts(b.get("/hosts" + span).document, "tbody .name a"); len(got) != 1 || got[0] != test.host {
+				t.Errorf("hosts: %q, want %q", got, test.host)
+			}
+			page := b.get("/hosts/192.168.1.20" + span)
+			if got := texts(page.document, "h1"); len(got) != 1 || got[0] != test.host {
+				t.Errorf("the page of the host is headed %q, want %q", got, test.host)
+			}
+			if !strings.Contains(page.body, test.farther) {
+				t.Errorf("the far end is not called %q", test.farther)
+			}
+			if got := texts(b.get("/" + span).document, ".list .name a"); len(got) == 0 || got[0] != test.host {
+				t.Errorf("overview: %q, want %q first", got, test.host)
+			}
+		})
+	}
+}
+
 // Every page is whole, well made and within its bytes with nothing, one host,
 // a household and a provider's customers.
 func TestEveryPageOfEverySize(t *testing.T) {
@@ -51,17 +113,7 @@ func TestEveryPageOfEverySize(t *testing.T) {
 				h.fill(t, n)
 				host = "10.0.0.1"
 			}
-			known := names.New(names.Config{ReverseDNS: func() bool { return false }}, h.conn, nil, time.Now, slog.New(slog.DiscardHandler))
-			if err := known.Load(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			services, err := flow.NewServices()
-			if err != nil {
-				t.Fatal(err)
-			}
-			h.deps.Names = known
-			h.deps.Reports = report.New(h.conn, h.store.Current, services, known, time.Now)
-			h.restart(t)
+			h.nameHosts(t)
 			b := h.local(t)
 			today := time.Now().UTC().Format(time.DateOnly)
 			for _, path := range []string{
