@@ -12,6 +12,10 @@ import (
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
+// maxStream bounds the bytes of a sequence of datagrams: some more than all
+// the routers' together.
+const maxStream = 1 << 14
+
 // FuzzRows takes datagrams, each behind its length, the whole way to a spool
 // file and back: decoded, told from the local host's side, batched by month,
 // encoded. Every record is in one batch with its bytes and packets.
@@ -30,41 +34,46 @@ func FuzzRows(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	classifier := flow.NewClassifier(flow.DefaultLocal(), services)
+	way := rowsWay{classifier: flow.NewClassifier(flow.DefaultLocal(), services), files: newEncoder(), batches: map[month]*batch{}}
+	var records []flow.Record
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		if len(stream) > 1<<17 {
+		if len(stream) > maxStream {
 			return
 		}
 		decoder := decoding.New(decoding.Config{Limits: decoding.Limits{WaitingBytes: 4096}})
-		var records []flow.Record
+		records = records[:0]
 		for len(stream) > 2 {
 			size := min(int(binary.BigEndian.Uint16(stream)), len(stream)-2)
 			records = decoder.Decode(records, decodetest.Gateway, received, stream[2:2+size])
 			stream = stream[2+size:]
 		}
-		checkBatches(t, classifier, records)
+		way.check(t, records)
 	})
 }
 
-// checkBatches batches records and reads the batches back from their files.
-func checkBatches(t *testing.T, classifier *flow.Classifier, records []flow.Record) {
+// rowsWay is what records go by to a file. Like a Deliverer it is used again
+// and again: its encoder, and the columns of batches that were written.
+type rowsWay struct {
+	classifier *flow.Classifier
+	files      *encoder
+	batches    map[month]*batch
+	free       []*flowColumns
+}
+
+// check batches records and reads the batches back from their files.
+func (w *rowsWay) check(t *testing.T, records []flow.Record) {
 	t.Helper()
-	batches := map[month]*batch{}
-	var want, got struct{ rows, octets, packets uint64 }
+	var want, got carried
 	for i := range records {
 		r := &records[i]
-		m := monthOf(r.EndMs)
-		if batches[m] == nil {
-			batches[m] = newFlowBatch(new(flowColumns))
-		}
-		batches[m].add([]Row{{Record: r, Ends: classifier.Classify(r), Counted: true}}, piecesOf(r))
+		b := w.batch(monthOf(r.EndMs))
+		b.add([]Row{{Record: r, Ends: w.classifier.Classify(r), Counted: true}}, piecesOf(r))
 		want.rows++
 		want.octets += r.Bytes
 		want.packets += r.Packets
 	}
-	files := newEncoder()
-	for m, b := range batches {
-		line, body, err := files.encode(b)
+	for m, b := range w.batches {
+		line, body, err := w.files.encode(b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,21 +84,45 @@ func checkBatches(t *testing.T, classifier *flow.Classifier, records []flow.Reco
 		if back.month() != m || back.fromMs > back.toMs {
 			t.Fatalf("a batch of the month %v came back as one of %v, from %d to %d", m, back.month(), back.fromMs, back.toMs)
 		}
-		got.rows += uint64(back.rows)
-		for _, c := range back.input {
-			switch numbers, _ := c.Data.(*proto.ColUInt64); c.Name {
-			case "bytes":
-				for _, n := range *numbers {
-					got.octets += n
-				}
-			case "packets":
-				for _, n := range *numbers {
-					got.packets += n
-				}
-			}
-		}
+		got.add(back)
+		b.input.Reset()
+		w.free = append(w.free, b.flows)
+		delete(w.batches, m)
 	}
 	if got != want {
 		t.Fatalf("the batches hold %+v, the datagrams %+v", got, want)
+	}
+}
+
+// batch returns the open batch of a month.
+func (w *rowsWay) batch(m month) *batch {
+	b := w.batches[m]
+	if b == nil {
+		cols := new(flowColumns)
+		if n := len(w.free); n > 0 {
+			cols, w.free = w.free[n-1], w.free[:n-1]
+		}
+		b = newFlowBatch(cols)
+		w.batches[m] = b
+	}
+	return b
+}
+
+// carried is what rows add up to.
+type carried struct{ rows, octets, packets uint64 }
+
+func (s *carried) add(b *batch) {
+	s.rows += uint64(b.rows)
+	for _, c := range b.input {
+		switch numbers, _ := c.Data.(*proto.ColUInt64); c.Name {
+		case "bytes":
+			for _, n := range *numbers {
+				s.octets += n
+			}
+		case "packets":
+			for _, n := range *numbers {
+				s.packets += n
+			}
+		}
 	}
 }
