@@ -17,6 +17,7 @@ import (
 
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/clickhouse"
+	"github.com/flattraffic/flattraffic/ingest/kafka"
 )
 
 // config is the effective configuration: defaults, then the file, then the
@@ -42,6 +43,7 @@ type config struct {
 	LogLevel       slog.Level
 	LogFormat      string
 	Dev            bool
+	Kafka          kafka.Config
 }
 
 // option is one line of the table that makes flags, environment variables,
@@ -80,6 +82,16 @@ func options() []option {
 		{name: "public-reports", toggle: true, usage: "let everyone who reaches the pages read the reports without a login", def: []string{"false"}, set: toggle(func(c *config) *bool { return &c.PublicReports })},
 		{name: "public-metrics", toggle: true, usage: "let everyone who reaches the server read /metrics without a login", def: []string{"false"}, set: toggle(func(c *config) *bool { return &c.PublicMetrics })},
 		{name: "lease-files", list: true, usage: "DHCP lease `FILE` of dnsmasq, Kea (CSV) or ISC dhcpd, for host names (repeatable)", set: list(func(c *config) *[]string { return &c.LeaseFiles })},
+		{name: "kafka-brokers", list: true, usage: "`ADDR` of a Kafka broker, host:port, to hand flows to beside ClickHouse (repeatable; none: off)", set: setBrokers},
+		{name: "kafka-topic", usage: "`TOPIC` that flows go to", def: []string{"flows"}, set: text(func(c *config) *string { return &c.Kafka.Topic })},
+		{name: "kafka-format", usage: "`FORMAT` of flows, goflow2's: json, or protobuf with the length before each", def: []string{"json"}, set: text(func(c *config) *string { return (*string)(&c.Kafka.Format) })},
+		{name: "kafka-tls", toggle: true, usage: "speak TLS to the brokers", def: []string{"false"}, set: toggle(func(c *config) *bool { return &c.Kafka.TLS })},
+		{name: "kafka-ca", usage: "`FILE` of the certificates that brokers are trusted by (none: this machine's)", set: text(func(c *config) *string { return &c.Kafka.CA })},
+		{name: "kafka-cert", usage: "`FILE` of a certificate to show to brokers", set: text(func(c *config) *string { return &c.Kafka.Cert })},
+		{name: "kafka-key", usage: "`FILE` of its key", set: text(func(c *config) *string { return &c.Kafka.Key })},
+		{name: "kafka-sasl", usage: "`WAY` to log in to brokers: none, plain, scram-sha256 or scram-sha512", def: []string{"none"}, set: text(func(c *config) *string { return &c.Kafka.SASL })},
+		{name: "kafka-user", usage: "`NAME` to log in to brokers", set: text(func(c *config) *string { return &c.Kafka.User })},
+		{name: "kafka-password", secret: true, usage: "`PASSWORD` to log in to brokers", set: text(func(c *config) *string { return &c.Kafka.Password })},
 		{name: "log-level", usage: "`LEVEL`: debug, info, warn or error", def: []string{"info"}, set: setLogLevel},
 		{name: "log-format", usage: "`FORMAT`: text or json", def: []string{"text"}, set: setLogFormat},
 		{name: "dev", toggle: true, usage: "read templates from the source tree at every request", def: []string{"false"}, set: toggle(func(c *config) *bool { return &c.Dev })},
@@ -137,6 +149,9 @@ func loadConfig(c *cli.Context) (*effective, error) {
 			problems = append(problems, fmt.Errorf("%s (from %s): %w", o.name, source, err))
 		}
 		e.values[o.name], e.sources[o.name] = values, source
+	}
+	if err := e.Kafka.Validate(); err != nil {
+		problems = append(problems, err)
 	}
 	if len(problems) > 0 {
 		return nil, usageError{errors.Join(problems...)}
@@ -321,6 +336,20 @@ func setClickHouse(c *config, v []string) error {
 	}
 	_, err := clickhouse.ParseDSN(c.ClickHouse)
 	return err
+}
+
+// setBrokers takes addresses that need not be of this machine.
+func setBrokers(c *config, v []string) error {
+	for _, s := range v {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		if host, _, err := net.SplitHostPort(s); err != nil || host == "" {
+			return fmt.Errorf("%q is not the address of a broker; write host:port, for example kafka:9092", s)
+		}
+		c.Kafka.Brokers = append(c.Kafka.Brokers, s)
+	}
+	return nil
 }
 
 func setFlushInterval(c *config, v []string) (err error) {

@@ -42,9 +42,10 @@ func (p *program) upCommand() *cli.Command {
 
 func (p *program) ingestCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "ingest",
-		Usage:  "run the ingest alone: flow exports in, rows out; with --listen-http also /readyz and /metrics",
-		Flags:  flags(only("clickhouse", "data", "listen-http", "listen-netflow", "listen-sflow", "flush-interval", "workers", "spool-limit", "zone", "log-level", "log-format")),
+		Name:  "ingest",
+		Usage: "run the ingest alone: flow exports in, rows out; with --listen-http also /readyz and /metrics",
+		Flags: flags(only("clickhouse", "data", "listen-http", "listen-netflow", "listen-sflow", "flush-interval", "workers", "spool-limit", "zone",
+			"kafka-brokers", "kafka-topic", "kafka-format", "kafka-tls", "kafka-ca", "kafka-cert", "kafka-key", "kafka-sasl", "kafka-user", "kafka-password", "log-level", "log-format")),
 		Action: func(c *cli.Context) error { return p.daemon(c, services{ingest: true}) },
 	}
 }
@@ -221,6 +222,7 @@ func newIngest(cfg config, db *database, store *site.Store, registry *prometheus
 		FlushInterval: cfg.FlushInterval,
 		Workers:       cfg.Workers,
 		SpoolLimit:    int64(cfg.SpoolLimit),
+		Kafka:         cfg.Kafka,
 	}, ingest.Deps{
 		DSN:      db.dsn,
 		Conn:     db.conn,

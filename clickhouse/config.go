@@ -28,6 +28,7 @@ type configValues struct {
 	Database     string
 	OwnerSHA256  string
 	ReaderSHA256 string
+	Grants       []string
 }
 
 // writeConfig writes the engine's two configuration files.

@@ -38,6 +38,10 @@ type EngineConfig struct {
 	HTTPPort    int          // 0 = the port of the last run, else the first free one from 18123
 	Log         *slog.Logger // nil = slog.Default()
 
+	// Grants are further rights of the user that FlatTraffic logs in as, for
+	// example "TABLE ENGINE ON Kafka". It needs none itself.
+	Grants []string
+
 	// LongestPause bounds the time between the end of an engine that keeps
 	// dying and its next start; 0 = 30 s.
 	LongestPause time.Duration

@@ -24,6 +24,7 @@ import (
 
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/ingest/deliver"
+	"github.com/flattraffic/flattraffic/ingest/kafka"
 	"github.com/flattraffic/flattraffic/ingest/ledger"
 	"github.com/flattraffic/flattraffic/ingest/listen"
 	"github.com/flattraffic/flattraffic/site"
@@ -47,6 +48,7 @@ type Config struct {
 	Workers       int           // decoders; 0 = one a processor
 	SpoolLimit    int64         // bytes kept on disk while ClickHouse is away
 	ReceiveBuffer int           // bytes of socket buffer to ask for; 0 = 32 MiB
+	Kafka         kafka.Config  // where flows are handed to beside ClickHouse; the zero value is nowhere
 }
 
 // Deps is what an Ingest works with.
@@ -72,6 +74,7 @@ type Ingest struct {
 
 	listener  *listen.Listener
 	deliverer *deliver.Deliverer
+	kafka     *kafka.Producer // nil when flows are not handed to Kafka
 	ledger    *ledger.Ledger
 	journal   *ledger.Journal
 	services  *flow.Services
@@ -120,6 +123,11 @@ func New(cfg Config, deps Deps) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Kafka.On() {
+		if in.kafka, err = kafka.New(cfg.Kafka, deps.Log); err != nil {
+			return nil, err
+		}
+	}
 	in.journal = ledger.NewJournal(in.ledger, in.dir, in.deliverer.InsertAs)
 	in.state = newStateTable(in.deliverer)
 	for i := range cfg.Workers {
@@ -145,13 +153,16 @@ func (in *Ingest) Run(ctx context.Context) error {
 	// Delivery ends last, when nothing more can come.
 	delivering, endDelivery := context.WithCancel(context.WithoutCancel(ctx))
 	defer endDelivery()
-	delivered := make(chan error, 1)
-	go func() { delivered <- in.deliverer.Run(delivering) }()
+	var delivered errgroup.Group
+	delivered.Go(func() error { return in.deliverer.Run(delivering) })
+	if in.kafka != nil {
+		delivered.Go(func() error { return in.kafka.Run(delivering) })
+	}
 
 	err := in.receive(ctx)
 	in.finish()
 	endDelivery()
-	return errors.Join(err, <-delivered)
+	return errors.Join(err, delivered.Wait())
 }
 
 // open prepares everything that can fail at the start.

@@ -69,6 +69,7 @@ type collector struct {
 	received, dropped, records, events *prometheus.Desc
 	spoolBytes, spoolBatches, away     *prometheus.Desc
 	templates, offset                  *prometheus.Desc
+	kafkaRecords, kafkaBytes           *prometheus.Desc
 }
 
 func newCollector(in *Ingest) *collector {
@@ -86,13 +87,15 @@ func newCollector(in *Ingest) *collector {
 		away:         desc("clickhouse_away_seconds", "For how long ClickHouse has not taken batches, 0 = it does."),
 		templates:    desc("templates", "Templates known, by exporter.", "exporter"),
 		offset:       desc("clock_offset_seconds", "Median of receive time less export time, by exporter.", "exporter"),
+		kafkaRecords: desc("kafka_records_total", "Flow records for Kafka, by what became of them.", "result"),
+		kafkaBytes:   desc("kafka_buffer_bytes", "Memory of flow records that wait for Kafka."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.received, c.dropped, c.records, c.events, c.spoolBytes, c.spoolBatches, c.away, c.templates, c.offset,
+		c.received, c.dropped, c.records, c.events, c.spoolBytes, c.spoolBatches, c.away, c.templates, c.offset, c.kafkaRecords, c.kafkaBytes,
 	} {
 		out <- d
 	}
@@ -123,6 +126,12 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		away = time.Since(health.AwaySince).Seconds()
 	}
 	gauge(c.away, away)
+	if c.in.kafka != nil {
+		k := c.in.kafka.Stats()
+		counter(c.kafkaRecords, k.HandedOver, "handed_over")
+		counter(c.kafkaRecords, k.Dropped, "dropped")
+		gauge(c.kafkaBytes, float64(k.Bytes))
+	}
 	states := c.in.state.exporters()
 	for _, s := range states[:min(len(states), maxExporterMetrics)] {
 		gauge(c.templates, float64(s.Templates), s.Exporter.String())

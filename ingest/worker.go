@@ -84,6 +84,9 @@ func (w *worker) handle(d *listen.Datagram) {
 		w.seen.note(&rows[i])
 	}
 	w.in.deliverer.Append(w.rows)
+	if w.in.kafka != nil {
+		w.in.kafka.Offer(w.records)
+	}
 	w.in.ledger.Count(d.Exporter, d.Received, ledger.Records, uint64(len(w.rows)))
 	w.in.ledger.Count(d.Exporter, d.Received, ledger.Uncounted, uncounted)
 }

@@ -62,10 +62,11 @@ func Database(t testing.TB) (driver.Conn, string) {
 	return shared.server.Database(t)
 }
 
-// Engine starts an engine for this test alone, which may kill it.
-func Engine(t testing.TB) *Server {
+// Engine starts an engine for this test alone, which may kill it. Its user may
+// do what FlatTraffic needs, and what else is granted.
+func Engine(t testing.TB, grants ...string) *Server {
 	t.Helper()
-	s, err := start()
+	s, err := start(grants...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ type Server struct {
 
 // start runs an engine on a new directory. Like the engine itself it is not
 // bound to the context of the first test that asks for it.
-func start() (*Server, error) {
+func start(grants ...string) (*Server, error) {
 	library, err := Library()
 	if err != nil {
 		return nil, err
@@ -107,6 +108,7 @@ func start() (*Server, error) {
 	s.cfg = clickhouse.EngineConfig{
 		Dir: dir, Library: library, TCPPort: tcp, HTTPPort: http,
 		MemoryLimit:    1_200_000_000,
+		Grants:         grants,
 		LongestPause:   200 * time.Millisecond, // tests kill it often
 		Log:            slog.New(slog.DiscardHandler),
 		OnUncleanStart: func() { s.unclean.Add(1) },
