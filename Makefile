@@ -105,7 +105,7 @@ release-test: ## build a release twice and compare the bytes
 	cmp bin/release/first/SHA256SUMS bin/release/second/SHA256SUMS && cat bin/release/second/SHA256SUMS
 
 .PHONY: package-test
-package-test: engine ## install, upgrade, run and remove deb and rpm in a fresh Debian; rate the units (root; Debian: debootstrap rpm systemd)
+package-test: engine ## install, upgrade, run and remove deb and rpm in a fresh Debian, and under systemd; rate the units (root; Debian: debootstrap rpm systemd-container)
 	ARCHES=amd64 ENGINES= VERSION=0.0.1 tools/release.sh bin/release/first
 	ARCHES=amd64 ENGINES= VERSION=0.0.2 tools/release.sh bin/release/next
 	OLD=$(CURDIR)/bin/release/first NEW=$(CURDIR)/bin/release/next $(GO) test -tags packages -count=1 -v ./deployments/packages

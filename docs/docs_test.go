@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -30,10 +31,11 @@ func read(t *testing.T, path string) string {
 func pages(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*.md")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("pages %v: %v", files, err)
+	routers, err2 := filepath.Glob("routers/*.md")
+	if err := errors.Join(err, err2); err != nil || len(files) == 0 || len(routers) == 0 {
+		t.Fatalf("pages %v, %v: %v", files, routers, err)
 	}
-	return files
+	return append(files, routers...)
 }
 
 // some are flows of each direction, in one day, of one quarter hour and of
@@ -134,6 +136,8 @@ func TestLinks(t *testing.T) {
 			file, anchor, _ := strings.Cut(target, "#")
 			if file == "" {
 				file = page
+			} else {
+				file = filepath.Join(filepath.Dir(page), file)
 			}
 			if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
 				t.Errorf("%s links to %s: no such heading", page, target)

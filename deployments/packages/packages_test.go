@@ -81,14 +81,14 @@ type system struct {
 	root string
 }
 
-// newBase makes a system to copy.
-func newBase(t *testing.T) *system {
+// newBase makes a system to copy, with more packages of Debian if need be.
+func newBase(t *testing.T, packages ...string) *system {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("the test makes a Debian in a directory: run make package-test as root")
 	}
 	s := &system{t: t, root: filepath.Join(t.TempDir(), "base")}
-	s.must("debootstrap", "--variant=minbase", "bookworm", s.root)
+	s.must("debootstrap", "--variant=minbase", "--include="+strings.Join(append(packages, "bash"), ","), "bookworm", s.root)
 	// An installer writes it.
 	if err := os.WriteFile(filepath.Join(s.root, "etc/hosts"), []byte("127.0.0.1 localhost\n::1 localhost\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -196,19 +196,25 @@ func testDeb(t *testing.T, s *system) {
 	}
 }
 
+// bringEngine puts the engine where its package does.
+func (s *system) bringEngine() {
+	s.t.Helper()
+	library, err := clickhousetest.Library()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	engine := filepath.Join(s.root, "usr/lib/flattraffic/engine")
+	if err := os.MkdirAll(engine, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	s.must("cp", library, engine)
+}
+
 // run runs everything as the unit does, as its user, with the engine where its
 // package puts it.
 func (s *system) run(t *testing.T) {
 	t.Helper()
-	library, err := clickhousetest.Library()
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine := filepath.Join(s.root, "usr/lib/flattraffic/engine")
-	if err := os.MkdirAll(engine, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	s.must("cp", library, engine)
+	s.bringEngine()
 	s.must("chroot", s.root, "install", "-d", "-o", "flattraffic", "-g", "flattraffic", "-m", "0700", "/var/lib/flattraffic")
 	cmd := exec.CommandContext(t.Context(), "chroot", "--userspec=flattraffic:flattraffic", s.root, "flattraffic", "up", "--config", config,
 		"--listen-http", "127.0.0.1:38090", "--listen-netflow", "127.0.0.1:38091", "--listen-sflow", "off")
