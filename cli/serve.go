@@ -270,6 +270,7 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		ChangeZone: func(ctx context.Context, zone string, progress func(done, total int)) error {
 			return schema.SetZone(ctx, db.conn, zone, progress)
 		},
+		Sample: demo.Exporter(),
 		MakeDemo: func(ctx context.Context, progress func(float64)) error {
 			_, err := demo.Write(ctx, db.conn, demo.Options{Years: 1}, progress)
 			return err

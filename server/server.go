@@ -65,8 +65,10 @@ type Deps struct {
 	ChangeZone func(ctx context.Context, zone string, progress func(done, total int)) error
 	// MakeDemo writes the sample data, and RemoveDemo takes it away; progress goes
 	// from 0 to 1. Nil when that cannot be done from here.
+	// Its flows come from the exporter Sample, which nobody can mend.
 	MakeDemo   func(ctx context.Context, progress func(done float64)) error
 	RemoveDemo func(ctx context.Context, progress func(done float64)) error
+	Sample     netip.Addr
 	// TellHistory tells all raw flows anew by the present networks and exporter
 	// settings, and makes all rollups anew. Progress counts days twice: told,
 	// then proven. Nil when the schema cannot be changed from here.
@@ -97,6 +99,7 @@ type Server struct {
 	history    *job // all flows told anew
 	storage    *job
 	makeDemo   func(ctx context.Context, progress func(done float64)) error
+	sample     netip.Addr // the exporter of the sample data
 	dropDemo   func(ctx context.Context, progress func(done float64)) error
 
 	keptMonths struct { // what retention kept lately, with the reason
@@ -153,7 +156,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.shareViews = newLimiter(s.now, bucket{burst: shareBurst, every: shareEvery}, bucket{burst: shareOverallBurst, every: shareOverallEvery})
 	s.feed = &feed{conn: deps.Conn, now: s.now}
 	s.zone = newJob("re-cut of days for another time zone", deps.ChangeZone, s.log)
-	s.makeDemo, s.dropDemo = deps.MakeDemo, deps.RemoveDemo
+	s.makeDemo, s.dropDemo, s.sample = deps.MakeDemo, deps.RemoveDemo, deps.Sample
 	s.storage = newJob("clearing of storage", s.keepStorage, s.log)
 	s.history = newJob("re-cut of history by other settings", s.tellHistory(deps.TellHistory), s.log)
 	s.handler = s.routes()

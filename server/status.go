@@ -59,6 +59,13 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) error {
 	page.Kept = s.monthsKept(fig)
 	for _, e := range seen {
 		set := settingsOf(settings, e.Address)
+		if e.Address == s.sample {
+			page.Exporters = append(page.Exporters, ExporterStatus{
+				Address: e.Address.String(), Name: set.Name, Facts: exporterFacts(e, fig),
+				Findings: []Finding{{Text: "It is made up: this is the router of the sample data.", Fix: "It sends nothing more; the sample data is removed under Settings, Storage."}},
+			})
+			continue
+		}
 		twice := doubledBy(doubles, e.Address)
 		page.Exporters = append(page.Exporters, ExporterStatus{
 			Address: e.Address.String(), Name: set.Name, Facts: exporterFacts(e, fig),

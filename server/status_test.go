@@ -159,3 +159,45 @@ func TestLasted(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestChecklist(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	fine := func() *exporterSeen {
+		return &exporterSeen{
+			Known: true, Origin: "ipfix", LastSeen: now.Add(-10 * time.Second), LastTemplate: now.Add(-time.Minute), Longest: time.Minute,
+			Received: 5e9, Sent: 1e9, Events: map[string]uint64{"records": 10000},
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		change  func(*exporterSeen)
+		doubled bool
+		want    []string // ! before what fails
+	}{
+		{"all is well", func(*exporterSeen) {}, false, []string{"Datagrams arrive", "Templates are here", "Both directions", "Nothing counted twice", "Active timeout is short", "Complete to 100 %"}},
+		{"sFlow has no templates", func(e *exporterSeen) { e.Origin = "sflow" }, false, []string{"Datagrams arrive", "Both directions", "Nothing counted twice", "Active timeout is short", "Complete to 100 %"}},
+		{"silent, long and lossy", func(e *exporterSeen) {
+			e.LastSeen, e.Longest = now.Add(-time.Hour), 30*time.Minute
+			e.Events["lost_records"] = 500
+		}, true, []string{"!No datagrams", "Templates are here", "Both directions", "!Counted twice", "!Active timeout is too long", "!Some of it is lost"}},
+		{"no template, one direction", func(e *exporterSeen) {
+			e.LastTemplate, e.Sent = time.Time{}, 0
+		}, false, []string{"Datagrams arrive", "!Templates are missing", "!One direction only", "Nothing counted twice", "Active timeout is short", "Complete to 100 %"}},
+		{"too little to tell", func(e *exporterSeen) {
+			e.Received, e.Sent, e.Longest, e.Events = 1000, 0, 0, map[string]uint64{}
+		}, false, []string{"Datagrams arrive", "Templates are here", "Nothing counted twice"}},
+		{"nothing could be read", func(e *exporterSeen) { e.Known = false }, false, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := fine()
+			test.change(e)
+			var got []string
+			for _, c := range checklist(e, test.doubled, now) {
+				got = append(got, map[bool]string{false: "!"}[c.OK]+c.Text)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("checks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
