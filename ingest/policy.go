@@ -68,10 +68,10 @@ func (p *policy) decoding(exporter netip.Addr) decode.ExporterSettings {
 	return decode.ExporterSettings{Known: known, SamplingRate: e.SamplingRate, SumOutBytes: e.SumOutBytes}
 }
 
-// counts reports whether a record counts in the totals.
-func (p *policy) counts(r *flow.Record) bool {
-	e, known := p.exporters[r.Exporter]
-	return !known || e.CountRule().Counts(r)
+// countRule says which records of an exporter count in the totals: of one that
+// is not set, all.
+func (p *policy) countRule(exporter netip.Addr) flow.CountRule {
+	return p.exporters[exporter].CountRule()
 }
 
 // pollPolicy reads the settings and takes them over when they have changed.

@@ -61,7 +61,8 @@ func (r *Replay) Record(record *flow.Record) (row deliver.Row, refused bool) {
 	if r.policy.refuses(record.Exporter) {
 		return row, true
 	}
-	return r.policy.row(record), false
+	rule := r.policy.countRule(record.Exporter)
+	return r.policy.row(record, &rule), false
 }
 
 // End counts what still waits for a template, and returns all counts so far.
@@ -78,18 +79,22 @@ func (r *Replay) FlushLedger(insert func(table string, input proto.Input) error)
 }
 
 // row tells a record from the local host's side.
-func (p *policy) row(r *flow.Record) deliver.Row {
-	return deliver.Row{Record: r, Ends: p.classifier.Classify(r), Counted: p.counts(r)}
+func (p *policy) row(r *flow.Record, rule *flow.CountRule) deliver.Row {
+	return deliver.Row{Record: r, Ends: p.classifier.Classify(r), Counted: rule.Counts(r)}
 }
 
-// rows appends the rows of records to dst and says how many do not count.
+// rows appends the rows of a datagram's records to dst and says how many do not
+// count. All come from one exporter.
 func (p *policy) rows(dst []deliver.Row, records []flow.Record) (rows []deliver.Row, uncounted uint64) {
+	if len(records) == 0 {
+		return dst, 0
+	}
+	rule := p.countRule(records[0].Exporter)
 	for i := range records {
-		row := p.row(&records[i])
-		if !row.Counted {
+		dst = append(dst, p.row(&records[i], &rule))
+		if !dst[len(dst)-1].Counted {
 			uncounted++
 		}
-		dst = append(dst, row)
 	}
 	return dst, uncounted
 }

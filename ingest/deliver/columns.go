@@ -1,8 +1,6 @@
 package deliver
 
 import (
-	"net/netip"
-
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/flattraffic/flattraffic/flow"
@@ -50,7 +48,7 @@ type flowColumns struct {
 
 // append adds rows, a column at a time. Times are floored to the second; the
 // delay is counted from the floored end, so that received_at is exact to the
-// second.
+// second. Addresses are IPv6, IPv4 mapped; one that was not said becomes ::.
 func (c *flowColumns) append(rows []Row) {
 	c.end.Data = put(c.end.Data, rows, func(r *Row) proto.DateTime { return proto.DateTime(floorSecond(r.Record.EndMs)) })
 	c.duration = put(c.duration, rows, func(r *Row) uint32 { return uint32(r.Record.EndMs - r.Record.StartMs) })
@@ -62,11 +60,11 @@ func (c *flowColumns) append(rows []Row) {
 	c.observed = put(c.observed, rows, func(r *Row) int8 { return int8(r.Record.Observed) })
 	c.direction = put(c.direction, rows, func(r *Row) int8 { return int8(r.Ends.Direction) })
 	c.counted = put(c.counted, rows, func(r *Row) bool { return r.Counted })
-	c.host = put(c.host, rows, func(r *Row) proto.IPv6 { return sqlAddr(r.Ends.Host) })
-	c.peer = put(c.peer, rows, func(r *Row) proto.IPv6 { return sqlAddr(r.Ends.Peer) })
+	c.host = put(c.host, rows, func(r *Row) proto.IPv6 { return r.Ends.Host.As16() })
+	c.peer = put(c.peer, rows, func(r *Row) proto.IPv6 { return r.Ends.Peer.As16() })
 	c.hostPort = put(c.hostPort, rows, func(r *Row) uint16 { return r.Ends.HostPort })
 	c.peerPort = put(c.peerPort, rows, func(r *Row) uint16 { return r.Ends.PeerPort })
-	c.unmatchedDst = put(c.unmatchedDst, rows, func(r *Row) proto.IPv6 { return sqlAddr(r.Ends.UnmatchedDst) })
+	c.unmatchedDst = put(c.unmatchedDst, rows, func(r *Row) proto.IPv6 { return r.Ends.UnmatchedDst.As16() })
 	c.protocol = put(c.protocol, rows, func(r *Row) uint8 { return r.Record.Protocol })
 	c.service = put(c.service, rows, func(r *Row) uint16 { return r.Ends.Service })
 	c.icmpType = put(c.icmpType, rows, func(r *Row) uint8 { return r.Record.ICMPType })
@@ -168,13 +166,4 @@ func floorSecond(ms int64) int64 {
 		return 0
 	}
 	return ms / 1000
-}
-
-// sqlAddr is the form addresses have in SQL: IPv6, IPv4 mapped. An address
-// that was not said becomes ::.
-func sqlAddr(a netip.Addr) proto.IPv6 {
-	if !a.IsValid() {
-		return proto.IPv6{}
-	}
-	return a.As16()
 }
