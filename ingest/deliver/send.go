@@ -172,6 +172,8 @@ func (s *sender) insert(ctx context.Context, table string, input proto.Input, to
 			{Key: "deduplicate_blocks_in_dependent_materialized_views", Value: "1"},
 			{Key: "async_insert", Value: "0"},
 			{Key: "parallel_view_processing", Value: "1"},
+			// The views' rows are summed by their tables' keys already.
+			{Key: "optimize_on_insert", Value: "0"},
 		},
 	})
 }
