@@ -35,6 +35,9 @@ func FuzzGoflow2(f *testing.F) {
 		}
 	}
 	f.Add(all)
+	short := decodetest.NewTemplate(256, 96, 8, 12, 1, 2).With(decodetest.Variable, 96)
+	cut := (&decodetest.Message{Version: 10, Time: noon}).Templates(short).Set(256, make([]byte, 16)).Bytes() // a byte less than a record
+	f.Add(append(binary.BigEndian.AppendUint16(nil, uint16(len(cut))), cut...))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		if len(stream) > maxStream {
 			return
@@ -204,9 +207,11 @@ func (r *referee) readAll(dst []flow.Record, m *message, sets []any, optionsOnly
 			if optionsOnly && t == nil {
 				continue // its template stands further on
 			}
+			left := int(s.Length) - setHeader
 			for _, record := range s.Records {
-				f := valuesOf(t, m.origin, slices.Concat(record.ScopesValues, record.OptionsValues))
-				if f == nil || len(s.Records) > tinyRecords && t.size < minRecord {
+				values := slices.Concat(record.ScopesValues, record.OptionsValues)
+				f := valuesOf(t, m.origin, values)
+				if left -= sizeOf(values, t); f == nil || left < 0 || len(s.Records) > tinyRecords && t.size < minRecord {
 					return dst, errApart
 				}
 				r.learn(m, f)
@@ -215,9 +220,10 @@ func (r *referee) readAll(dst []flow.Record, m *message, sets []any, optionsOnly
 			if optionsOnly && (t == nil || !t.options) {
 				continue
 			}
+			left := int(s.Length) - setHeader
 			for _, record := range s.Records {
 				f := valuesOf(t, m.origin, record.Values)
-				if f == nil || optionsOnly || len(s.Records) > tinyRecords && t.size < minRecord {
+				if left -= sizeOf(record.Values, t); f == nil || optionsOnly || left < 0 || len(s.Records) > tinyRecords && t.size < minRecord {
 					return dst, errApart
 				}
 				dst = r.produce(dst, f, m)
@@ -269,4 +275,19 @@ func valuesOf(t *template, version flow.Origin, values []netflow.DataField) *fie
 		}
 	}
 	return f
+}
+
+// sizeOf is how many bytes a record must have had: goflow2 reads one that ends
+// after its set, too.
+func sizeOf(values []netflow.DataField, t *template) int {
+	size := 0
+	for i, value := range values {
+		if i < len(t.raw) && t.raw[i].Length != variableLength {
+			size += int(t.raw[i].Length)
+			continue
+		}
+		v, _ := value.Value.([]byte)
+		size += 1 + len(v)
+	}
+	return size
 }
