@@ -85,7 +85,7 @@ func (s *Server) problem(r *http.Request, err error) *Problem {
 	case unavailable(err):
 		s.log.Warn("database unavailable", "path", r.URL.Path, "error", err)
 		p = Problem{
-			Status: http.StatusServiceUnavailable, retry: true,
+			Status: http.StatusServiceUnavailable, Title: "The database is away", retry: true,
 			Detail: "The database does not answer. Nothing is lost: flows are kept until it is back, and this page tries again by itself.",
 		}
 	default:

@@ -12,8 +12,13 @@ import { chromium } from 'playwright-core';
 
 const bin = new URL('../../bin/flattraffic', import.meta.url).pathname;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const pages = ['/', '/?compare=last', '/days', '/days?compare=year', '/hosts', '/protocols', '/networks', '/networks/unmatched', '/people', '/history', '/status', '/settings/plan', '/settings/networks', '/settings/hosts', '/settings/hosts/demo-nas.lan',
-  '/settings/people', '/settings/exporters', '/?line=all', '/settings/lines', '/settings/alerts'];
+// Every page there is, with the status it has; the days are those of the demo.
+const aDay = new Date(Date.now() - 3 * 86400e3).toISOString().slice(0, 10);
+const pages = ['/', '/?compare=last', '/?line=all', '/?protocol=https', '/days', '/days?compare=year', `/days/${aDay}`, '/days/2040-01-01', '/hosts', '/hosts?compare=last', '/hosts?q=nobody',
+  '/hosts/192.168.42.20', '/hosts/192.168.42.20?compare=last', '/hosts/::', '/protocols', '/protocols?compare=last', '/networks', '/networks?compare=last', '/networks/unmatched', '/people', '/people?compare=last', '/history', '/history?compare=year',
+  '/status', '/status?recipe=mikrotik', '/settings/plan', '/settings/lines', '/settings/networks', '/settings/hosts', '/settings/hosts/demo-nas.lan', '/settings/people', '/settings/exporters', '/settings/alerts',
+  '/settings/storage', '/settings/display', '/settings/account', '/welcome/password', '/welcome/plan', '/welcome/router?recipe=cisco', '/welcome/networks', '/nowhere'];
+const statusOf = (path) => (path === '/nowhere' ? 404 : 200);
 let data, program, browser, base;
 
 const freePort = () => new Promise((resolve) => {
@@ -272,7 +277,7 @@ for (const scheme of ['light', 'dark']) {
         page.on('pageerror', (e) => errors.push(String(e)));
         for (const path of pages) {
           const answer = await page.goto(base + path);
-          assert.equal(answer.status(), 200, path);
+          assert.equal(answer.status(), statusOf(path), path);
           if (!javaScript) continue;
           const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
           assert.ok(overflow <= 0, `${path} is ${overflow} px wider than the window`);
@@ -286,6 +291,20 @@ for (const scheme of ['light', 'dark']) {
     }
   }
 }
+
+test('on paper nothing is cut off, light on a dark screen too', async () => {
+  const page = await browser.newPage({ viewport: { width: 718, height: 1040 }, colorScheme: 'dark' });
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  for (const path of ['/', '/?compare=last', '/days', '/hosts', '/hosts/192.168.42.20', '/protocols', '/networks', '/people', '/history']) {
+    await page.goto(base + path);
+    const [over, ink, shown] = await page.evaluate(() => [document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      getComputedStyle(document.querySelector('h1')).color, [...document.querySelectorAll('.top, .foot, .exports, form button')].filter((e) => e.checkVisibility()).length]);
+    assert.ok(over <= 0, `${path} is ${over} px wider than the paper`);
+    assert.equal(ink, 'rgb(24, 32, 34)', `${path}: the ink`);
+    assert.equal(shown, 0, `${path}: what can only be clicked is printed`);
+  }
+  await page.close();
+});
 
 test('traffic counted twice, and a range that is nobody\'s: one click each, without JavaScript', async () => {
   const flows = (direction, way, addresses) => execFileSync(bin, ['sql', '--write', '--data', data, `INSERT INTO flows
@@ -330,6 +349,13 @@ test('a password closes the pages, a login opens them', async () => {
   await page.waitForTimeout(6000);
   await page.goto(base + '/hosts');
   assert.match(new URL(page.url()).pathname, /login/);
+  for (const colorScheme of ['light', 'dark']) {
+    const door = await (await browser.newContext({ colorScheme, bypassCSP: true, viewport: { width: 360, height: 800 } })).newPage();
+    await door.goto(base + '/login');
+    await door.evaluate(axe);
+    assert.deepEqual((await door.evaluate(() => window.axe.run())).violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(' ')}`), []);
+    await door.context().close();
+  }
   await page.fill('[name=name], [name=account], [name=user]', 'admin');
   await page.fill('[type=password]', 'correct horse battery');
   await page.press('[type=password]', 'Enter');
