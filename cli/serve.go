@@ -226,7 +226,7 @@ func newIngest(cfg config, db *database, store *site.Store, registry *prometheus
 	}, ingest.Deps{
 		DSN:      db.dsn,
 		Conn:     db.conn,
-		Settings: store.Load,
+		Settings: store.Fresh,
 		Registry: registry,
 		Log:      log,
 		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {

@@ -39,6 +39,7 @@ func (s *Store) Load(ctx context.Context) (*Settings, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	began := time.Now()
+	version := s.stands(ctx) // of before the reading: a change since then makes another
 	settings, err := s.stored(ctx)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (s *Store) Load(ctx context.Context) (*Settings, error) {
 	if len(settings.Networks) == 0 {
 		settings.Networks = defaultNetworks()
 	}
-	s.remember(settings, began)
+	s.remember(settings, began, version)
 	return settings, nil
 }
 

@@ -44,6 +44,8 @@ var (
 	loadSecretsSQL string
 	//go:embed sql/load_plans.sql
 	loadPlansSQL string
+	//go:embed sql/version.sql
+	versionSQL string
 )
 
 const (
@@ -63,6 +65,7 @@ type Store struct {
 	mu      sync.Mutex
 	current *Settings
 	loaded  time.Time
+	version string // of the tables when current was read; empty = not known
 }
 
 // NewStore returns a store on the connection's database. zone is the zone of
@@ -80,7 +83,37 @@ func (s *Store) Current(ctx context.Context) (*Settings, error) {
 	if current != nil && time.Since(loaded) < maxAge {
 		return current, nil
 	}
-	return s.Load(ctx)
+	return s.Fresh(ctx)
+}
+
+// Fresh returns a snapshot that is not older than the call. It reads the
+// settings again only when they have changed.
+func (s *Store) Fresh(ctx context.Context) (*Settings, error) {
+	s.mu.Lock()
+	current, version := s.current, s.version
+	s.mu.Unlock()
+	began := time.Now()
+	if current == nil || version == "" || s.stands(ctx) != version {
+		return s.Load(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == current && s.loaded.Before(began) { // nothing was saved meanwhile
+		s.loaded = began
+	}
+	return current, nil
+}
+
+// stands names the version that the tables of the settings have; empty when
+// that cannot be told, as for a user who may not see the tables' parts.
+func (s *Store) stands(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var version string
+	if err := s.conn.QueryRow(ctx, versionSQL).Scan(&version); err != nil {
+		return ""
+	}
+	return version
 }
 
 // row is one version of an entry, as the columns of its insert statement
@@ -139,8 +172,8 @@ func (s *Store) forget() {
 	s.mu.Unlock()
 }
 
-func (s *Store) remember(settings *Settings, at time.Time) {
+func (s *Store) remember(settings *Settings, at time.Time, version string) {
 	s.mu.Lock()
-	s.current, s.loaded = settings, at
+	s.current, s.loaded, s.version = settings, at, version
 	s.mu.Unlock()
 }

@@ -421,3 +421,29 @@ func TestMAC(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// An old snapshot stands as long as nothing was written, by whomever.
+func TestCurrentIsReadAgainWhenChanged(t *testing.T) {
+	store, conn := newStore(t)
+	first, err := store.Load(t.Context())
+	do(t, err)
+	current := func() *Settings {
+		t.Helper()
+		store.mu.Lock()
+		store.loaded = time.Time{}
+		store.mu.Unlock()
+		got, err := store.Current(t.Context())
+		do(t, err)
+		return got
+	}
+	if got := current(); got != first {
+		t.Error("read again although nothing changed")
+	}
+	if store.loaded.IsZero() {
+		t.Error("not known to be current")
+	}
+	do(t, NewStore(conn, store.zone).SaveNetworks(t.Context(), []Network{{Prefix: netip.MustParsePrefix("10.1.0.0/16"), Name: "Lab", Metered: true}}))
+	if got := current(); len(got.Networks) != 1 || got.Networks[0].Name != "Lab" {
+		t.Errorf("got networks %v, want those another process saved", got.Networks)
+	}
+}
