@@ -57,8 +57,9 @@ func pages(host string) []page {
 			name: "networks, all years", path: "/networks" + all,
 			raw: "SELECT n, sum(bytes) FROM (SELECT host, sum(bytes) AS bytes FROM flows WHERE counted GROUP BY host) ARRAY JOIN ['192.168.42.0/24', '192.168.43.0/24', '2001:db8:5f00:a200::/56'] AS n WHERE isIPAddressInRange(replaceOne(IPv6NumToString(host), '::ffff:', ''), n) GROUP BY n",
 		},
+		{name: "one host, all years", path: "/hosts/" + host + all},
 		{
-			name: "one host and its far ends, all years", path: "/hosts/" + host + all,
+			name: "one host's far ends, all years", path: "/hosts/" + host + all + "&ends=all",
 			raw:    "SELECT peer, sum(bytes) AS b FROM flows WHERE counted AND host = toIPv6('" + host + "') GROUP BY peer ORDER BY b DESC LIMIT 100",
 			nfdump: []string{"-s", "ip/bytes", "-n", "100", "ip " + host},
 		},

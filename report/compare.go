@@ -121,9 +121,9 @@ func periodNear(plans billing.Plans, day billing.Date) billing.Period {
 	return p
 }
 
-// compare answers the request about the time it is compared with, nil when it
-// is not compared with any.
-func (q *question) compare(ctx context.Context) (*Result, error) {
+// compared is the question about the time that the request is compared with,
+// nil when it is not compared with any.
+func (q *question) compared(ctx context.Context) (*question, error) {
 	if q.req.Kind == History { // its rows stand beside each other as they are
 		return nil, nil
 	}
@@ -132,13 +132,13 @@ func (q *question) compare(ctx context.Context) (*Result, error) {
 		return nil, nil
 	}
 	before := *q
-	before.span, before.past, before.notes = span, true, nil
+	before.span, before.past, before.notes = span, true, &notes{}
 	before.req.Compare = CompareNone
 	if err := before.wholeDaysOnly(ctx); err != nil {
 		return nil, err
 	}
 	before.req.Period = Period{From: before.span.Start, To: before.span.End}
-	return before.answer(ctx)
+	return &before, nil
 }
 
 // wholeDaysOnly cuts a span that ends within a day at the midnight before when
@@ -148,11 +148,7 @@ func (q *question) wholeDaysOnly(ctx context.Context) error {
 	if w.whole {
 		return nil
 	}
-	kept, err := q.firstQuarter(ctx)
-	if err != nil || kept.IsZero() || !w.start.Before(kept) {
-		return err
-	}
-	if first, err := q.firstData(ctx); err != nil || !first.Before(kept) {
+	if e, err := q.extent(ctx); err != nil || e.fine(w) {
 		return err
 	}
 	end := w.next.AddDays(-1).Start(w.start.Location())
@@ -160,7 +156,7 @@ func (q *question) wholeDaysOnly(ctx context.Context) error {
 		end = w.next.Start(w.start.Location())
 	}
 	q.span.End = end
-	q.notes = append(q.notes, "Only daily figures are left of that time, so whole days are compared.")
+	q.notes.add("Only daily figures are left of that time, so whole days are compared.")
 	return nil
 }
 

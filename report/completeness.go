@@ -26,6 +26,7 @@ const (
 	eventSpoolDrops      = "spool_drops"
 	eventTimeFixed       = "time_fixed"
 	eventTemplateMissing = "template_missing"
+	eventRunning         = "running_seconds"
 	eventOversize        = "oversize"
 	eventMalformed       = "malformed"
 	eventBadTemplate     = "bad_template"
@@ -106,44 +107,57 @@ func (q *question) ledger(w window) source {
 	return s
 }
 
-// completeness says how much of the traffic of the span the figures hold, and
+// remarks finds out how much of the traffic of the span the figures hold, and
 // why it is not all of it.
-func (q *question) completeness(ctx context.Context, total Counters) (Completeness, error) {
+func (q *question) remarks(ctx context.Context) (*tally, error) {
 	w := q.window()
-	t, err := q.tally(ctx, w)
+	var b *book
+	var rates map[netip.Addr]uint32
+	var before []meterDays
+	var doubles Doubles
+	unknown := false // whether anything is counted twice
+	err := together(ctx,
+		func(context.Context) (err error) { b, err = q.book(w); return err },
+		func(ctx context.Context) (err error) { rates, err = q.samplingRates(ctx, w); return err },
+		func(ctx context.Context) (err error) { before, err = q.beforeFlows(ctx, w); return err },
+		func(ctx context.Context) (err error) {
+			if doubles, err = q.Doubles(ctx); err != nil && ctx.Err() == nil { // the figures stand without the remark; the page Status says why
+				unknown, err = true, nil
+			}
+			return err
+		},
+	)
 	if err != nil {
-		return Completeness{}, err
+		return nil, err
 	}
+	t := &tally{byExporter: b.counts}
+	t.records = float64(t.sum(eventRecords))
 	t.noteLosses()
-	running, err := q.addDowntime(ctx, w, t)
-	if err != nil {
-		return Completeness{}, err
+	if err := q.addDowntime(ctx, w, t, b.running); err != nil {
+		return nil, err
 	}
-	if err := q.noteSilence(ctx, w, t, running); err != nil {
-		return Completeness{}, err
-	}
+	q.noteSilence(w, t, b)
 	t.noteDoubts()
-	if err := q.noteSampling(ctx, w, t); err != nil {
-		return Completeness{}, err
-	}
-	if err := q.noteHistory(ctx, w, t); err != nil {
-		return Completeness{}, err
-	}
-	if doubles, err := q.Doubles(ctx); err == nil {
+	t.noteSampling(rates)
+	t.noteHistory(before)
+	if !unknown {
 		t.noteDoubles(doubles, q.span)
-	} else if ctx.Err() != nil { // else the figures stand without the remark; the page Status says why
-		return Completeness{}, ctx.Err()
 	}
+	return t, nil
+}
+
+// completeness puts into words what was found out, of figures with this total.
+func (q *question) completeness(ctx context.Context, t *tally, total Counters) (Completeness, error) {
 	if more := len(t.notes) - noteLimit; more > 0 {
 		t.notes = t.notes[:noteLimit]
 		t.note("There are %d more remarks like these; the page Status shows each exporter.", more)
 	}
-	c := Completeness{Notes: append(append([]string{}, q.notes...), t.notes...)}
+	c := Completeness{Notes: append(q.notes.all(), t.notes...)}
 	switch all := t.records + t.lost; {
 	case all > 0:
 		c.Known, c.Fraction = true, t.records/all
 	case total.Flows > 0:
-		note, err := q.uncountedNote(ctx, w)
+		note, err := q.uncountedNote(ctx, q.window())
 		if err != nil {
 			return Completeness{}, err
 		}
@@ -169,26 +183,6 @@ func (q *question) uncountedNote(ctx context.Context, w window) (string, error) 
 		return "The first flows have just come in; how complete they are is known in some seconds.", nil
 	}
 	return "The ledger has no counts of this time, so whether any records are missing is not known.", nil
-}
-
-func (q *question) tally(ctx context.Context, w window) (*tally, error) {
-	t := &tally{byExporter: map[netip.Addr]map[string]uint64{}}
-	err := q.each(ctx, "ledger", ledgerSQL, q.ledger(w), nil, func(rows driver.Rows) error {
-		var exporter netip.Addr
-		var event string
-		var count uint64
-		if err := rows.Scan(&exporter, &event, &count); err != nil {
-			return err
-		}
-		exporter = exporter.Unmap()
-		if t.byExporter[exporter] == nil {
-			t.byExporter[exporter] = map[string]uint64{}
-		}
-		t.byExporter[exporter][event] += count
-		return nil
-	})
-	t.records = float64(t.sum(eventRecords))
-	return t, err
 }
 
 // noteLosses adds up what was lost on the way and here.
@@ -258,11 +252,11 @@ func (t *tally) noteDoubts() {
 }
 
 // addDowntime estimates what was missed while the ingest did not run, by the
-// mean of the time it ran. It returns when it ran.
-func (q *question) addDowntime(ctx context.Context, w window, t *tally) (running, error) {
-	running, first, err := q.ran(ctx, w)
+// mean of the time it ran.
+func (q *question) addDowntime(ctx context.Context, w window, t *tally, running running) error {
+	first, err := q.ranFirst(ctx, w, running)
 	if err != nil || first.IsZero() {
-		return running, err
+		return err
 	}
 	var up, down time.Duration
 	var gaps []stretch
@@ -281,7 +275,7 @@ func (q *question) addDowntime(ctx context.Context, w window, t *tally) (running
 		}
 	}
 	if down == 0 {
-		return running, nil
+		return nil
 	}
 	missed := ""
 	if up > 0 && t.records > 0 {
@@ -290,68 +284,77 @@ func (q *question) addDowntime(ctx context.Context, w window, t *tally) (running
 		missed = fmt.Sprintf(", and about %s were missed by the mean of the rest", plural(uint64(records+0.5), "record"))
 	}
 	t.note("FlatTraffic was not listening for %s (%s)%s. Keep it running, also over restarts of the machine.", inWords(down), q.stretches(gaps), missed)
-	return running, nil
+	return nil
 }
 
 // noteSilence names the times in which an exporter that sent before sent
 // nothing although the ingest listened. It may have had nothing to send, so
 // that no loss is booked: what is lost while it sends shows in its sequence
 // numbers.
-func (q *question) noteSilence(ctx context.Context, w window, t *tally, running running) error {
+func (q *question) noteSilence(w window, t *tally, b *book) {
 	end := w.end
 	if now := q.at.Truncate(quarter); now.Before(end) { // the running quarter hour is not over yet
 		end = now
 	}
 	gaps := map[netip.Addr][]stretch{}
-	err := q.heard(ctx, w, end, func(x netip.Addr, from, to time.Time) {
+	b.silences(end, func(x netip.Addr, from, to time.Time) {
 		if to.Sub(from) < silenceLimit {
 			return
 		}
 		var listened time.Duration
 		for at := from; at.Before(to); at = at.Add(quarter) {
-			listened += running.in(at)
+			listened += b.running.in(at)
 		}
 		if listened >= silenceLimit-downLimit {
 			gaps[x] = append(gaps[x], stretch{from, to})
 		}
 	})
-	if err != nil {
-		return err
-	}
 	for _, x := range t.exporters() {
 		if len(gaps[x]) > 0 {
 			t.note("No flows came from %s: %s. If it was switched on, check its flow export and the network between.", x, q.stretches(gaps[x]))
 		}
 	}
-	return nil
 }
 
-// noteHistory names the part that another meter counted before there were
-// flows.
-func (q *question) noteHistory(ctx context.Context, w window, t *tally) error {
-	for _, part := range q.split(w) {
-		err := q.each(ctx, "days of other meters", historyDaysSQL, q.from(part, dims{}), nil, func(rows driver.Rows) error {
-			var x netip.Addr
-			var bytes uint64
-			if err := rows.Scan(&x, &bytes); err != nil || bytes == 0 {
-				return err
-			}
-			name, lacks := "nlbwmon", "and there are no far ends"
-			if x.Unmap() == flow.VnStatHistory() {
-				name, lacks = "vnStat", "and there are neither hosts, protocols nor far ends"
-			}
-			t.note("%s of this come from before FlatTraffic: days that %s counted, imported. Within a day they are spread evenly, %s.", billing.FormatExact(bytes), name, lacks)
-			return nil
-		})
-		if err != nil {
-			return err
+// meterDays is what another meter counted before there were flows.
+type meterDays struct {
+	meter netip.Addr
+	bytes uint64
+}
+
+func (q *question) beforeFlows(ctx context.Context, w window) ([]meterDays, error) {
+	var list []meterDays
+	err := q.over(ctx, "days of other meters", historyDaysSQL, q.parts(w, dims{}), nil, func(rows driver.Rows) error {
+		var one meterDays
+		err := rows.Scan(&one.meter, &one.bytes)
+		one.meter = one.meter.Unmap()
+		if i := slices.IndexFunc(list, func(o meterDays) bool { return o.meter == one.meter }); i >= 0 {
+			list[i].bytes += one.bytes
+		} else {
+			list = append(list, one)
 		}
-	}
-	return nil
+		return err
+	})
+	slices.SortFunc(list, func(a, b meterDays) int { return a.meter.Compare(b.meter) })
+	return list, err
 }
 
-// noteSampling names the exporters whose figures are estimates.
-func (q *question) noteSampling(ctx context.Context, w window, t *tally) error {
+// noteHistory names the part that another meter counted.
+func (t *tally) noteHistory(list []meterDays) {
+	for _, part := range list {
+		if part.bytes == 0 {
+			continue
+		}
+		name, lacks := "nlbwmon", "and there are no far ends"
+		if part.meter == flow.VnStatHistory() {
+			name, lacks = "vnStat", "and there are neither hosts, protocols nor far ends"
+		}
+		t.note("%s of this come from before FlatTraffic: days that %s counted, imported. Within a day they are spread evenly, %s.", billing.FormatExact(part.bytes), name, lacks)
+	}
+}
+
+// samplingRates are the rates in force in a window of the exporters that sample.
+func (q *question) samplingRates(ctx context.Context, w window) (map[netip.Addr]uint32, error) {
 	rates := map[netip.Addr]uint32{}
 	err := q.each(ctx, "sampling", sampledSQL, q.ledger(w), nil, func(rows driver.Rows) error {
 		var x netip.Addr
@@ -360,20 +363,21 @@ func (q *question) noteSampling(ctx context.Context, w window, t *tally) error {
 		rates[x.Unmap()] = rate
 		return err
 	})
-	if err != nil {
-		return err
-	}
 	for _, e := range q.settings.Exporters {
 		if e.SamplingRate > 1 {
 			rates[e.Address] = e.SamplingRate
 		}
 	}
+	return rates, err
+}
+
+// noteSampling names the exporters whose figures are estimates.
+func (t *tally) noteSampling(rates map[netip.Addr]uint32) {
 	for _, x := range t.exporters() {
 		if rate := rates[x]; rate > 1 {
 			t.note("%s looks at one packet in %d only: its bytes and packets are estimates. Switch sampling off there for exact figures, if it can keep up.", x, rate)
 		}
 	}
-	return nil
 }
 
 func maxTime(a, b time.Time) time.Time {

@@ -285,7 +285,7 @@ func TestTotalOfAnyWindow(t *testing.T) {
 	pieces := piecesOf(records)
 	conn := database(t, name)
 	insert(t, conn, records)
-	q, err := newReports(t, conn, settingsOf(plan(t, name, "1", nil)), now).ask(t.Context(), Request{Kind: Days})
+	q, err := newReports(t, conn, settingsOf(plan(t, name, "1", nil)), now).ask(t.Context(), Request{Kind: Days}, name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,15 @@ func (q *question) daysReport(ctx context.Context) (*Result, error) {
 
 func (q *question) days(ctx context.Context) ([]Row, error) {
 	w := q.window()
-	usage, err := q.usageByDay(ctx, q.parts(w, dims{})...)
-	if err != nil {
-		return nil, err
-	}
-	present, err := q.presentDays(ctx, w)
+	var usage map[billing.Date]Counters
+	var present map[billing.Date]bool
+	err := together(ctx,
+		func(ctx context.Context) (err error) {
+			usage, err = q.usageByDay(ctx, q.parts(w, dims{})...)
+			return err
+		},
+		func(ctx context.Context) (err error) { present, err = q.presentDays(ctx, w); return err },
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -69,29 +73,20 @@ func (q *question) usageByDay(ctx context.Context, parts ...source) (map[billing
 		usage[epoch.AddDays(int(n))] = day
 		return nil
 	}
-	for _, part := range parts {
-		if err := q.each(ctx, "days", daysSQL, part, nil, scan); err != nil {
-			return nil, err
-		}
-	}
-	return usage, nil
+	return usage, q.over(ctx, "days", daysSQL, parts, nil, scan)
 }
 
 // presentDays are the days of the window on which anything at all was
 // received, whatever the request filters by: by the ledger, or, for records
 // that were imported, by the rollups.
 func (q *question) presentDays(ctx context.Context, w window) (map[billing.Date]bool, error) {
-	present := map[billing.Date]bool{}
-	err := q.each(ctx, "days of the ledger", presentDaysSQL, q.ledger(w), nil, func(rows driver.Rows) error {
-		var n uint16
-		if err := rows.Scan(&n); err != nil {
-			return err
-		}
-		present[epoch.AddDays(int(n))] = true
-		return nil
-	})
-	if err != nil || !q.filtered() {
-		return present, err
+	b, err := q.book(w)
+	if err != nil {
+		return nil, err
+	}
+	present := b.days(w.start.Location())
+	if !q.filtered() {
+		return present, nil
 	}
 	whole := *q
 	whole.req.Filter = Filter{Line: q.req.Filter.Line}

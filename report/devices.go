@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flattraffic/flattraffic/site"
 )
@@ -125,44 +126,56 @@ func (q *question) narrow(s *source) {
 	}
 }
 
-// byDevice makes one row of the rows of each device: the sums, with all its
-// addresses that have a row, those of IPv4 before those of IPv6 and each by
-// usage. The first of them stands for the device.
-func (q *question) byDevice(rows []Row) []Row {
-	slices.SortFunc(rows, func(a, b Row) int {
-		return cmp.Or(familyFirst(a.Host, b.Host), byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host))
-	})
-	var merged []Row
-	place := map[int]int{}
-	for _, row := range rows {
-		row.Addresses = []netip.Addr{row.Host}
-		i, ok := q.roster.of[row.Host]
-		if !ok || row.Host.IsUnspecified() {
-			merged = append(merged, row)
-			continue
-		}
-		d := q.roster.devices[i]
-		row.Device, row.Owner = d.ID, d.Owner
-		at, known := place[i]
-		if !known {
-			place[i] = len(merged)
-			merged = append(merged, row)
-			continue
-		}
-		m := &merged[at]
-		m.add(row.Counters)
-		m.Addresses = append(m.Addresses, row.Host)
-		if m.LastSeen.Before(row.LastSeen) {
-			m.LastSeen = row.LastSeen
-		}
-		for day, usage := range row.Days {
-			m.Days[day] += usage
+// byDevice makes one row of the addresses of each device: the sums, with all
+// its addresses that have traffic, those of IPv4 before those of IPv6 and each
+// by usage. The first of them stands for the device.
+func (q *question) byDevice(addresses []address) []Row {
+	of := map[int][]address{} // by place of the device in the roster
+	var alone []address
+	for _, a := range addresses {
+		if i, ok := q.roster.of[a.host]; ok && !a.host.IsUnspecified() {
+			of[i] = append(of[i], a)
+		} else {
+			alone = append(alone, a)
 		}
 	}
-	for i := range merged {
-		q.nameRow(&merged[i])
+	rows := make([]Row, 0, len(of)+len(alone))
+	for i, list := range of {
+		slices.SortFunc(list, inDevice)
+		first := list[0]
+		row := Row{Device: q.roster.devices[i].ID, Owner: q.roster.devices[i].Owner, Addresses: make([]netip.Addr, 0, len(list))}
+		for k, a := range list {
+			row.Addresses = append(row.Addresses, a.host)
+			if k > 0 {
+				first.merge(a)
+			}
+		}
+		rows = append(rows, q.hostRow(row, first))
 	}
-	return merged
+	for _, a := range alone {
+		rows = append(rows, q.hostRow(Row{Addresses: []netip.Addr{a.host}}, a))
+	}
+	return rows
+}
+
+// hostRow fills in a host's row: its first address, with the traffic of all.
+func (q *question) hostRow(row Row, a address) Row {
+	row.Host, row.Days, row.Counters, row.LastSeen = a.host, a.days, a.Counters, q.dayOf(a.last)
+	q.nameRow(&row)
+	return row
+}
+
+// dayOf is the start of a day in the zone of the span; the zero time of day 0.
+func (q *question) dayOf(number uint16) time.Time {
+	if number == 0 {
+		return time.Time{}
+	}
+	return epoch.AddDays(int(number)).Start(q.span.Start.Location())
+}
+
+// inDevice orders the addresses of a device.
+func inDevice(a, b address) int {
+	return cmp.Or(familyFirst(a.host, b.host), byUsage(a.Counters, b.Counters), a.host.Compare(b.host))
 }
 
 func familyFirst(a, b netip.Addr) int {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,7 +196,7 @@ func (q *question) noteUnknownFree(first, last billing.Date) {
 	if first == last {
 		when = "of " + layout(first)
 	}
-	q.notes = append(q.notes, "Of the figures "+when+" only days are left, no quarter hours: what was used in free times then is not known and counts toward the cap here.")
+	q.notes.add("Of the figures " + when + " only days are left, no quarter hours: what was used in free times then is not known and counts toward the cap here.")
 }
 
 // driverDays is how many days back the host is looked for that drives usage.
@@ -235,15 +236,35 @@ func (q *question) countedByHost(ctx context.Context, w window) ([]Row, error) {
 	if p.Free.IsZero() {
 		s = q.from(w, dims{host: true})
 	}
-	var rows []Row
-	err := q.each(ctx, "what counts of each host", driversSQL, q.exempting(s, p), nil, func(r driver.Rows) error {
-		var row Row
-		if err := r.Scan(&row.Host, &row.Received, &row.Sent); err != nil {
+	return q.sentByHost(ctx, q.exempting(s, p))
+}
+
+// usedByHost is what each host received and sent in a window.
+func (q *question) usedByHost(ctx context.Context, w window) ([]Row, error) {
+	parts := q.parts(w, dims{host: true})
+	for i := range parts {
+		parts[i].exempt = "false"
+	}
+	return q.sentByHost(ctx, parts...)
+}
+
+// sentByHost is what each host received and sent, but for what is exempt.
+func (q *question) sentByHost(ctx context.Context, parts ...source) ([]Row, error) {
+	var list []address
+	place := map[netip.Addr]int{}
+	err := q.over(ctx, "what each host used", driversSQL, parts, nil, func(r driver.Rows) error {
+		var one address
+		if err := r.Scan(&one.host, &one.Received, &one.Sent); err != nil {
 			return err
 		}
-		row.Host = row.Host.Unmap()
-		rows = append(rows, row)
+		one.host = one.host.Unmap()
+		if at, known := place[one.host]; known {
+			list[at].merge(one)
+			return nil
+		}
+		place[one.host] = len(list)
+		list = append(list, one)
 		return nil
 	})
-	return q.byDevice(rows), err
+	return q.byDevice(list), err
 }

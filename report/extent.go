@@ -7,47 +7,57 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// firstQuarter is the start of the first quarter hour that is kept of the
-// line, zero when there is none.
-func (q *question) firstQuarter(ctx context.Context) (time.Time, error) {
-	var first time.Time
-	err := q.each(ctx, "first quarter hour", firstSQL, q.everything("usage_15m"), nil, func(r driver.Rows) error {
-		var any bool
-		var bucket uint32
-		err := r.Scan(&any, &bucket)
-		if any {
-			first = time.Unix(int64(bucket), 0)
-		}
-		return err
-	})
-	return first, err
+// extent is how far back figures of the line reach.
+type extent struct {
+	quarter time.Time // start of the first quarter hour that is kept, zero when there is none
+	// data is the start of the first day there are figures for, or of the first
+	// quarter hour, zero when there are none. Quarter hours may have been dropped
+	// while their days stay.
+	data time.Time
 }
 
-// firstData is the start of the first day there are figures for, or of the
-// first quarter hour, zero when there are none. Quarter hours may have been
-// dropped while their days stay.
-func (q *question) firstData(ctx context.Context) (time.Time, error) {
-	first, err := q.firstQuarter(ctx)
-	if err != nil || q.dayZone == "" {
-		return first, err
-	}
-	zone, err := time.LoadLocation(q.dayZone)
+// fine reports whether the quarter hours of the whole window are kept, and not
+// only its days.
+func (e extent) fine(w window) bool {
+	return e.quarter.IsZero() || !w.start.Before(e.quarter) || !e.data.Before(e.quarter)
+}
+
+func (q *question) extent(ctx context.Context) (extent, error) {
+	var e extent
+	var day uint16
+	days := false
+	err := together(ctx,
+		func(ctx context.Context) error {
+			return q.each(ctx, "first quarter hour", firstSQL, q.everything("usage_15m"), nil, func(r driver.Rows) error {
+				var any bool
+				var bucket uint32
+				err := r.Scan(&any, &bucket)
+				if any {
+					e.quarter = time.Unix(int64(bucket), 0)
+				}
+				return err
+			})
+		},
+		func(ctx context.Context) error {
+			if q.dayZone == "" {
+				return nil
+			}
+			return q.each(ctx, "first day", firstDaySQL, q.everything("daily_total"), nil, func(r driver.Rows) error { return r.Scan(&days, &day) })
+		},
+	)
 	if err != nil {
-		return first, nil //nolint:nilerr // the days are of a zone this machine does not know; the quarter hours stand
+		return extent{}, err
 	}
-	err = q.each(ctx, "first day", firstDaySQL, q.everything("daily_total"), nil, func(r driver.Rows) error {
-		var any bool
-		var day uint16
-		if err := r.Scan(&any, &day); err != nil || !any {
-			return err
-		}
-		// The day the quarter hours begin in began before them.
-		if next := epoch.AddDays(int(day) + 1).Start(zone); first.IsZero() || !first.Before(next) {
-			first = epoch.AddDays(int(day)).Start(zone)
-		}
-		return nil
-	})
-	return first, err
+	e.data = e.quarter
+	zone, err := time.LoadLocation(q.dayZone)
+	if !days || err != nil { // days of a zone this machine does not know; the quarter hours stand
+		return e, nil
+	}
+	// The day the quarter hours begin in began before them.
+	if next := epoch.AddDays(int(day) + 1).Start(zone); e.quarter.IsZero() || !e.quarter.Before(next) {
+		e.data = epoch.AddDays(int(day)).Start(zone)
+	}
+	return e, nil
 }
 
 // everything is a table of the line, of all time.

@@ -16,18 +16,18 @@ import (
 // first data to the present one; with a range or a period in the request, for
 // those that share time with it.
 func (q *question) history(ctx context.Context) (*Result, error) {
-	periods, err := q.periods(ctx)
-	if err != nil {
-		return nil, err
-	}
-	usage, err := q.usageByPeriod(ctx, periods)
-	if err != nil {
-		return nil, err
-	}
-	last := periods[len(periods)-1]
-	zone := last.Plan.Zone
-	q.span = Span{Start: periods[0].Start.In(zone), End: last.End.In(zone), Plan: last.Plan}
-	present, err := q.presentDays(ctx, q.window())
+	periods := q.periods
+	zone := q.span.Start.Location()
+	var usage []split
+	var days []Row
+	var present map[billing.Date]bool
+	var kept extent
+	err := together(ctx,
+		func(ctx context.Context) (err error) { usage, err = q.usageByPeriod(ctx, periods); return err },
+		func(ctx context.Context) (err error) { days, err = q.days(ctx); return err },
+		func(ctx context.Context) (err error) { present, err = q.presentDays(ctx, q.window()); return err },
+		func(ctx context.Context) (err error) { kept, err = q.extent(ctx); return err },
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -43,31 +43,34 @@ func (q *question) history(ctx context.Context) (*Result, error) {
 		})
 	}
 	result := list(rows)
-	kept, err := q.firstQuarter(ctx)
-	if err != nil {
-		return nil, err
+	result.Days = days
+	if !kept.fine(q.window()) {
+		result.FineFrom = kept.quarter.In(zone)
 	}
-	if fine, err := q.fine(ctx, q.window()); err != nil || fine {
-		return result, err
-	}
-	result.FineFrom = kept.In(zone)
 	return result, nil
 }
 
-// periods lists the billing periods of the report, at least one.
-func (q *question) periods(ctx context.Context) ([]billing.Period, error) {
+// findPeriods finds the billing periods of the report, at least one, and makes
+// the time of all of them the span.
+func (q *question) findPeriods(ctx context.Context) error {
 	plans := q.line.Plans
 	if (q.req.Period != Period{}) {
-		return plans.Between(q.span.Start, q.span.End), nil
+		q.periods = plans.Between(q.span.Start, q.span.End)
+	} else {
+		e, err := q.extent(ctx)
+		if err != nil {
+			return err
+		}
+		first := e.data
+		if first.IsZero() || first.After(q.at) {
+			first = q.at
+		}
+		q.periods = plans.Between(first, q.at.Add(1))
 	}
-	first, err := q.firstData(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if first.IsZero() || first.After(q.at) {
-		first = q.at
-	}
-	return plans.Between(first, q.at.Add(1)), nil
+	last := q.periods[len(q.periods)-1]
+	zone := last.Plan.Zone
+	q.span = Span{Start: q.periods[0].Start.In(zone), End: last.End.In(zone), Plan: last.Plan}
+	return nil
 }
 
 // usageByPeriod splits the usage of each period by its own plan. Neighbouring

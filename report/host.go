@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
@@ -12,72 +13,76 @@ import (
 // peerLimit is how many far ends are listed by themselves.
 const peerLimit = 100
 
+// briefDays is the longest span whose far ends are listed in a brief answer.
+const briefDays = 62
+
 // hostReport is the page of one host. Its rows are its days.
 func (q *question) hostReport(ctx context.Context) (*Result, error) {
-	result := &Result{}
-	var detail HostResult
-	err := settle(ctx, func() (bool, error) {
-		days, err := q.days(ctx)
-		if err != nil {
-			return false, err
-		}
-		protocols, err := q.protocols(ctx)
-		if err != nil {
-			return false, err
-		}
-		if q.past { // far ends are not compared
-			*result, detail = *list(days), HostResult{Days: days, Protocols: protocols}
-			return result.Total == sum(protocols), nil
-		}
-		peers, err := q.peers(ctx)
-		if err != nil {
-			return false, err
-		}
-		*result = *list(days)
-		if peers, err = q.withForgotten(ctx, peers, result.Total); err != nil {
-			return false, err
-		}
-		detail = HostResult{Days: days, Protocols: protocols, Peers: peers}
-		far := sumPeers(peers)
-		return result.Total == sum(protocols) && result.Total == far, nil
-	})
+	result, detail := &Result{}, &HostResult{}
+	result.Detail = detail
+	figures := func(ctx context.Context) error { return q.figuresOfHost(ctx, result) }
+	if q.past {
+		return result, figures(ctx)
+	}
+	var addresses []address
+	err := together(ctx, figures,
+		func(ctx context.Context) (err error) { detail.Names, err = q.namesOfHost(ctx); return err },
+		func(ctx context.Context) (err error) { detail.Week, err = q.week(ctx); return err },
+		func(ctx context.Context) (err error) { addresses, err = q.addresses(ctx, dims{host: true}); return err },
+		func(ctx context.Context) (err error) {
+			if w, ok := q.before(); ok {
+				detail.Previous, err = q.total(ctx, w)
+			}
+			return err
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
-	if q.past {
-		result.Detail = &detail
-		return result, nil
-	}
-	if detail.Names, err = q.namesOfHost(ctx); err != nil {
-		return nil, err
-	}
-	if w, ok := q.before(); ok {
-		if detail.Previous, err = q.total(ctx, w); err != nil {
-			return nil, err
-		}
-	}
-	if detail.Week, err = q.week(ctx); err != nil {
-		return nil, err
-	}
-	if err := q.whoIs(ctx, &detail); err != nil {
-		return nil, err
-	}
-	result.Detail = &detail
+	q.whoIs(detail, addresses)
 	return result, nil
 }
 
-// whoIs names the host and says which addresses it has.
-func (q *question) whoIs(ctx context.Context, detail *HostResult) error {
-	rows, err := q.addresses(ctx, dims{host: true})
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(rows, func(a, b Row) int {
-		return cmp.Or(familyFirst(a.Host, b.Host), byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host))
+// figuresOfHost sets the days of a host, and its protocols and far ends. Far
+// ends are not compared.
+func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
+	detail := result.Detail
+	w := q.window()
+	detail.PeersLeft = !q.past && q.req.Brief && w.first.DaysUntil(w.next) > briefDays
+	without := q.past || detail.PeersLeft
+	return settle(ctx, func() (bool, error) {
+		var peers []Peer
+		err := together(ctx,
+			func(ctx context.Context) (err error) { detail.Days, err = q.days(ctx); return err },
+			func(ctx context.Context) (err error) { detail.Protocols, err = q.protocols(ctx); return err },
+			func(ctx context.Context) (err error) {
+				if !without {
+					peers, err = q.peers(ctx)
+				}
+				return err
+			},
+		)
+		if err != nil {
+			return false, err
+		}
+		answer := list(detail.Days)
+		result.Rows, result.Total = answer.Rows, answer.Total
+		if without {
+			return result.Total == sum(detail.Protocols), nil
+		}
+		detail.Peers, err = q.withForgotten(ctx, peers, result.Total)
+		return result.Total == sum(detail.Protocols) && result.Total == sumPeers(detail.Peers), err
 	})
+}
+
+// whoIs names the host and says which addresses it has, by those with traffic.
+func (q *question) whoIs(detail *HostResult, addresses []address) {
+	slices.SortFunc(addresses, inDevice)
 	row := Row{Host: q.req.Filter.Host}
-	for _, r := range rows {
-		row.Addresses = append(row.Addresses, r.Host)
+	var rows []Row
+	for _, a := range addresses {
+		row.Addresses = append(row.Addresses, a.host)
+		rows = append(rows, Row{Host: a.host, LastSeen: q.dayOf(a.last), Counters: a.Counters})
 	}
 	if len(rows) == 0 {
 		row.Addresses = q.only
@@ -85,7 +90,6 @@ func (q *question) whoIs(ctx context.Context, detail *HostResult) error {
 	q.nameRow(&row)
 	detail.Name, detail.NameFrom, detail.Addresses = row.Name, row.NameFrom, rows
 	detail.Device, _ = q.roster.device(row.Host)
-	return nil
 }
 
 // peers lists the far ends of the host by usage, those beyond the limit as one.
@@ -103,9 +107,11 @@ func (q *question) peers(ctx context.Context) ([]Peer, error) {
 		s.table = "daily_peer"
 	}
 	var peers []Peer
-	err := q.each(ctx, "far ends", statement, s, nil, func(r driver.Rows) error {
+	var count uint64
+	var all Counters
+	err := q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(peerLimit + 1)}, func(r driver.Rows) error {
 		var p Peer
-		if err := r.Scan(append([]any{&p.Address}, p.fields()...)...); err != nil {
+		if err := r.Scan(slices.Concat([]any{&p.Address}, p.fields(), []any{&count}, all.fields())...); err != nil {
 			return err
 		}
 		p.Address = p.Address.Unmap()
@@ -113,12 +119,9 @@ func (q *question) peers(ctx context.Context) ([]Peer, error) {
 		return nil
 	})
 	slices.SortFunc(peers, func(a, b Peer) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Address.Compare(b.Address)) })
-	if len(peers) > peerLimit+1 {
-		others := Peer{Name: fmt.Sprintf("Others (%d)", len(peers)-peerLimit)}
-		for _, p := range peers[peerLimit:] {
-			others.add(p.Counters)
-		}
-		peers = append(peers[:peerLimit], others)
+	if count > peerLimit+1 {
+		peers = peers[:peerLimit]
+		peers = append(peers, Peer{Name: fmt.Sprintf("Others (%d)", count-peerLimit), Counters: all.less(sumPeers(peers))})
 	}
 	for i := range peers {
 		if peers[i].Address.IsValid() {

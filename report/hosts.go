@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -20,18 +19,23 @@ const unmatchedName = "Unmatched"
 // hostsReport has a row for every host, by usage. The addresses of one device
 // are one host.
 func (q *question) hostsReport(ctx context.Context) (*Result, error) {
-	rows, err := q.hosts(ctx, dims{host: true})
+	if q.past {
+		rows, err := q.hosts(ctx, dims{host: true})
+		return list(rows), err
+	}
+	var rows []Row
+	var seen map[netip.Addr]time.Time
+	var known map[netip.Addr]bool
+	err := together(ctx,
+		func(ctx context.Context) (err error) { rows, err = q.hosts(ctx, dims{host: true}); return err },
+		func(ctx context.Context) (err error) { seen, err = q.lastSeen(ctx); return err },
+		func(ctx context.Context) (err error) { known, err = q.knownBefore(ctx); return err },
+	)
 	if err != nil {
 		return nil, err
 	}
-	if !q.past {
-		if err := q.addLastSeen(ctx, rows); err != nil {
-			return nil, err
-		}
-		if err := q.markNew(ctx, rows); err != nil {
-			return nil, err
-		}
-	}
+	addLastSeen(rows, seen)
+	q.markNew(rows, known)
 	return list(rows), nil
 }
 
@@ -40,59 +44,77 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows = q.byDevice(rows)
-	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host)) })
-	return rows, nil
+	return q.hostsOf(rows), nil
 }
 
-// addresses has a row for every address of a host, without names.
-func (q *question) addresses(ctx context.Context, need dims) ([]Row, error) {
+// hostsOf makes hosts of addresses: those of a device are one.
+func (q *question) hostsOf(addresses []address) []Row {
+	rows := q.byDevice(addresses)
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host)) })
+	return rows
+}
+
+// address is the traffic of one address of a host. There are thousands of them
+// in some years of IPv6, so that it is small.
+type address struct {
+	host netip.Addr
+	last uint16   // the last day with traffic, as ClickHouse counts days; 0 = not asked
+	days []uint64 // as in Row
+	Counters
+}
+
+// addresses has the traffic of every address of a host.
+func (q *question) addresses(ctx context.Context, need dims) ([]address, error) {
 	w := q.window()
 	days := 0
 	if begun := w.days(q.at); len(begun) > 0 {
 		days = w.first.DaysUntil(begun[len(begun)-1]) + 1
 	}
-	series := days <= seriesLimit
-	more := map[string]string{"series": strconv.FormatBool(series)}
-	var rows []Row
+	statement, series := hostsSQL, days <= seriesLimit
+	if series {
+		statement = hostsByDaySQL
+	}
+	parts := q.parts(w, need)
+	var list []address
 	place := map[netip.Addr]int{}
-	scan := func(r driver.Rows) error {
-		var row Row
-		var last uint16
+	err := q.over(ctx, "hosts", statement, parts, nil, func(r driver.Rows) error {
+		var one address
 		var keys []uint16
 		var usage []uint64
-		fields := append([]any{&row.Host}, row.fields()...)
-		if err := r.Scan(append(fields, &last, &keys, &usage)...); err != nil {
+		fields := append([]any{&one.host}, append(one.fields(), &one.last)...)
+		if series {
+			fields = append(fields, &keys, &usage)
+			one.days = make([]uint64, days)
+		}
+		if err := r.Scan(fields...); err != nil {
 			return err
 		}
-		row.Host = row.Host.Unmap()
-		at, known := place[row.Host]
-		if !known {
-			at = len(rows)
-			place[row.Host] = at
-			rows = append(rows, Row{Host: row.Host})
-			if series {
-				rows[at].Days = make([]uint64, days)
-			}
-		}
-		host := &rows[at]
-		host.add(row.Counters)
-		if seen := epoch.AddDays(int(last)).Start(w.start.Location()); seen.After(host.LastSeen) {
-			host.LastSeen = seen
-		}
+		one.host = one.host.Unmap()
 		for i, key := range keys {
-			if day := int(key) - number(w.first); series && day >= 0 && day < len(host.Days) {
-				host.Days[day] += usage[i]
+			if day := int(key) - number(w.first); day >= 0 && day < days {
+				one.days[day] = usage[i]
 			}
 		}
-		return nil
-	}
-	for _, part := range q.parts(w, need) {
-		if err := q.each(ctx, "hosts", hostsSQL, part, more, scan); err != nil {
-			return nil, err
+		if len(parts) > 1 { // otherwise no address comes twice
+			if at, known := place[one.host]; known {
+				list[at].merge(one)
+				return nil
+			}
+			place[one.host] = len(list)
 		}
+		list = append(list, one)
+		return nil
+	})
+	return list, err
+}
+
+// merge adds more traffic of the same address.
+func (a *address) merge(o address) {
+	a.add(o.Counters)
+	a.last = max(a.last, o.last)
+	for day, usage := range o.days {
+		a.days[day] += usage
 	}
-	return rows, nil
 }
 
 // byUsage puts the larger usage first, and with equal usage the more traffic
@@ -101,9 +123,8 @@ func byUsage(a, b Counters) int {
 	return cmp.Or(cmp.Compare(b.Usage(), a.Usage()), cmp.Compare(b.Internal+b.Unmatched, a.Internal+a.Unmatched))
 }
 
-// addLastSeen makes LastSeen precise for hosts seen in the last two days of
-// the span; older ones keep the day.
-func (q *question) addLastSeen(ctx context.Context, rows []Row) error {
+// lastSeen is when each address was last seen in the last two days of the span.
+func (q *question) lastSeen(ctx context.Context) (map[netip.Addr]time.Time, error) {
 	w := q.window()
 	if end := q.at.Truncate(quarter).Add(quarter); end.Before(w.end) {
 		w.end = end.In(w.start.Location())
@@ -121,6 +142,12 @@ func (q *question) addLastSeen(ctx context.Context, rows []Row) error {
 		seen[host.Unmap()] = time.Unix(int64(bucket), 0).In(w.start.Location())
 		return nil
 	})
+	return seen, err
+}
+
+// addLastSeen makes LastSeen precise for the hosts that were seen lately; the
+// others keep the day.
+func addLastSeen(rows []Row, seen map[netip.Addr]time.Time) {
 	for i := range rows {
 		var last time.Time
 		for _, a := range rows[i].Addresses {
@@ -132,20 +159,18 @@ func (q *question) addLastSeen(ctx context.Context, rows []Row) error {
 			rows[i].LastSeen = last
 		}
 	}
-	return err
 }
 
 // newAfter is how many days a host was not seen before it is new again.
 const newAfter = 400
 
-// markNew marks the hosts that were not seen before the span. When nobody was,
-// the first figures lie in the span and everybody would be new: nobody is
-// marked then. The filters of the request do not apply: a host that used
-// another protocol before is not new.
-func (q *question) markNew(ctx context.Context, rows []Row) error {
+// knownBefore are the addresses that were seen in the days before the span; nil
+// when it is too long to call anybody new. The filters of the request do not
+// apply: a host that used another protocol before is not new.
+func (q *question) knownBefore(ctx context.Context) (map[netip.Addr]bool, error) {
 	w := q.window()
 	if !q.span.Billing && w.first.DaysUntil(w.next) > newAfter {
-		return nil
+		return nil, nil
 	}
 	start := w.start
 	earlier := newWindow(w.first.AddDays(-newAfter).Start(start.Location()), w.first.Start(start.Location()))
@@ -158,13 +183,19 @@ func (q *question) markNew(ctx context.Context, rows []Row) error {
 		known[host.Unmap()] = true
 		return err
 	})
+	return known, err
+}
+
+// markNew marks the hosts that were not seen before the span. When nobody was,
+// the first figures lie in the span and everybody would be new: nobody is
+// marked then.
+func (q *question) markNew(rows []Row, known map[netip.Addr]bool) {
 	if len(known) == 0 {
-		return err
+		return
 	}
 	for i := range rows {
 		d, _ := q.roster.device(rows[i].Host)
 		before := func(a netip.Addr) bool { return known[a] }
 		rows[i].New = !slices.ContainsFunc(rows[i].Addresses, before) && !slices.ContainsFunc(d.Addresses, before)
 	}
-	return err
 }

@@ -20,12 +20,8 @@ type Week [7][24]uint64
 // fine reports whether the quarter hours of the whole window are kept, and not
 // only its days.
 func (q *question) fine(ctx context.Context, w window) (bool, error) {
-	kept, err := q.firstQuarter(ctx)
-	if err != nil || kept.IsZero() || !w.start.Before(kept) {
-		return err == nil, err
-	}
-	first, err := q.firstData(ctx)
-	return !first.Before(kept), err
+	e, err := q.extent(ctx)
+	return err == nil && e.fine(w), err
 }
 
 // hours has a row for every hour of a short span up to now, counted from its
@@ -63,22 +59,26 @@ func (q *question) hours(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rows, q.fillHeard(ctx, w, rows)
+	return rows, q.fillHeard(w, rows)
 }
 
 // fillHeard takes the hours in which anything was received for no gaps, even
 // if it was nothing of what the request asks for.
-func (q *question) fillHeard(ctx context.Context, w window, rows []Row) error {
-	return q.each(ctx, "hours of the ledger", presentQuartersSQL, q.ledger(w), nil, func(r driver.Rows) error {
-		var at uint32
-		if err := r.Scan(&at); err != nil {
-			return err
+func (q *question) fillHeard(w window, rows []Row) error {
+	b, err := q.book(w)
+	if err != nil {
+		return err
+	}
+	for _, list := range b.heard {
+		for _, s := range list {
+			for at := s.from; at.Before(s.to); at = at.Add(quarter) {
+				if i := hourOf(w.start, uint32(at.Unix())); i < len(rows) {
+					rows[i].Gap = false
+				}
+			}
 		}
-		if i := hourOf(w.start, at); i < len(rows) {
-			rows[i].Gap = false
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // hourOf is the place of a quarter hour in the hours from start on.

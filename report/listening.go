@@ -3,15 +3,27 @@ package report
 import (
 	"context"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/billing"
 )
 
 const (
 	day            = 24 * time.Hour
 	quarterSeconds = uint64(quarter / time.Second)
+	daySeconds     = int64(day / time.Second)
 )
+
+// book is what the ledger says of a window.
+type book struct {
+	counts  map[netip.Addr]map[string]uint64 // by exporter and event
+	running running
+	heard   map[netip.Addr][]stretch // when datagrams came: whole days of UTC or quarter hours, in order, no two alike
+}
 
 // running is how long the ingest ran in each quarter hour.
 type running struct {
@@ -19,85 +31,147 @@ type running struct {
 	seconds map[int64]uint64 // by Unix time of the quarter hour, of the other days
 }
 
-func dayNumber(at time.Time) int64 { return at.Unix() / int64(day/time.Second) }
+func dayNumber(at time.Time) int64 { return at.Unix() / daySeconds }
 
 // in is the time it ran in the quarter hour that begins at a time.
 func (r running) in(at time.Time) time.Duration {
 	if r.through[dayNumber(at)] {
 		return quarter
 	}
-	return time.Duration(r.seconds[at.Unix()]) * time.Second
+	return time.Duration(min(r.seconds[at.Unix()], quarterSeconds)) * time.Second // two listeners make no more than one
 }
 
 // wholeDay says whether a time is the begin of a day of UTC that ran through.
 func (r running) wholeDay(at time.Time) bool {
-	return at.Unix()%int64(day/time.Second) == 0 && r.through[dayNumber(at)]
+	return at.Unix()%daySeconds == 0 && r.through[dayNumber(at)]
 }
 
-// ran loads how long the ingest ran in a window, and when it ran first of all;
-// the zero time means never.
-func (q *question) ran(ctx context.Context, w window) (r running, first time.Time, err error) {
-	r = running{through: map[int64]bool{}, seconds: map[int64]uint64{}}
+// books keeps what the ledger says of each window for the time of a report,
+// which asks for it more than once.
+type books struct {
+	ctx    context.Context // of the report: no part of it ends what the others wait for
+	mu     sync.Mutex
+	loaded map[[2]int64]func() (*book, error)
+}
+
+// book reads the ledger of a window, once for each report.
+func (q *question) book(w window) (*book, error) {
+	key := [2]int64{w.start.Unix(), w.end.Unix()}
+	q.books.mu.Lock()
+	load := q.books.loaded[key]
+	if load == nil {
+		load = sync.OnceValues(func() (*book, error) { return q.readBook(q.books.ctx, w) })
+		if q.books.loaded == nil {
+			q.books.loaded = map[[2]int64]func() (*book, error){}
+		}
+		q.books.loaded[key] = load
+	}
+	q.books.mu.Unlock()
+	return load()
+}
+
+func (q *question) readBook(ctx context.Context, w window) (*book, error) {
+	b := &book{
+		counts:  map[netip.Addr]map[string]uint64{},
+		running: running{through: map[int64]bool{}, seconds: map[int64]uint64{}},
+		heard:   map[netip.Addr][]stretch{},
+	}
+	err := q.each(ctx, "ledger", ledgerSQL, q.ledger(w), nil, func(rows driver.Rows) error {
+		var exporter netip.Addr
+		var event string
+		var total uint64
+		var through, days []uint16
+		var places [][]uint8
+		var counts [][]uint64
+		if err := rows.Scan(&exporter, &event, &total, &through, &days, &places, &counts); err != nil {
+			return err
+		}
+		exporter = exporter.Unmap()
+		if b.counts[exporter] == nil {
+			b.counts[exporter] = map[string]uint64{}
+		}
+		b.counts[exporter][event] += total
+		switch event {
+		case eventRunning:
+			b.running.add(through, days, places, counts)
+		case eventDatagrams:
+			b.heard[exporter] = heardIn(through, days, places)
+		}
+		return nil
+	})
+	return b, err
+}
+
+// add adds what one exporter's rows say; those of the ingest itself have none.
+func (r running) add(through, days []uint16, places [][]uint8, counts [][]uint64) {
+	for _, d := range through {
+		r.through[int64(d)] = true
+	}
+	for i, d := range days {
+		for k, place := range places[i] {
+			r.seconds[int64(d)*daySeconds+int64(place)*int64(quarterSeconds)] += counts[i][k]
+		}
+	}
+}
+
+// heardIn puts the days and quarter hours in which something was heard in
+// order.
+func heardIn(through, days []uint16, places [][]uint8) []stretch {
+	var list []stretch
+	for _, d := range through {
+		from := time.Unix(int64(d)*daySeconds, 0)
+		list = append(list, stretch{from, from.Add(day)})
+	}
+	for i, d := range days {
+		for _, place := range places[i] {
+			from := time.Unix(int64(d)*daySeconds+int64(place)*int64(quarterSeconds), 0)
+			list = append(list, stretch{from, from.Add(quarter)})
+		}
+	}
+	slices.SortFunc(list, func(a, b stretch) int { return a.from.Compare(b.from) })
+	return slices.Compact(list)
+}
+
+// days are the days of a zone in which anything was heard.
+func (b *book) days(zone *time.Location) map[billing.Date]bool {
+	days := map[billing.Date]bool{}
+	for _, list := range b.heard {
+		for _, s := range list {
+			days[billing.DateOf(s.from.In(zone))] = true
+			days[billing.DateOf(s.to.Add(-quarter).In(zone))] = true // of a day of UTC the zone may have two
+		}
+	}
+	return days
+}
+
+// silences calls gap for each time in which an exporter that was heard before
+// was not heard, with the last one up to end.
+func (b *book) silences(end time.Time, gap func(x netip.Addr, from, to time.Time)) {
+	for x, list := range b.heard {
+		for i, s := range list {
+			next := end
+			if i+1 < len(list) {
+				next = list[i+1].from
+			}
+			if s.to.Before(next) {
+				gap(x, s.to, next)
+			}
+		}
+	}
+}
+
+// ranFirst is when the ingest ran first of all, the zero time if never. What is
+// before the window is not told apart from its start, where that makes no
+// difference: where it ran at its start.
+func (q *question) ranFirst(ctx context.Context, w window, r running) (first time.Time, err error) {
+	if r.in(w.start) == quarter {
+		return w.start, nil
+	}
 	err = q.each(ctx, "begin of the ledger", firstRunningSQL, q.ledger(w), nil, func(rows driver.Rows) error {
 		var at uint32
 		err := rows.Scan(&at)
 		first = time.Unix(int64(at), 0)
 		return err
 	})
-	if err != nil || first.IsZero() {
-		return r, first, err
-	}
-	err = q.each(ctx, "running time", runningSQL, q.ledger(w), nil, func(rows driver.Rows) error {
-		var number int64
-		var through bool
-		var at []uint32
-		var seconds []uint64
-		if err := rows.Scan(&number, &through, &at, &seconds); err != nil {
-			return err
-		}
-		if through {
-			r.through[number] = true
-		}
-		for i := range at {
-			r.seconds[int64(at[i])] = min(seconds[i], quarterSeconds) // two listeners make no more than one
-		}
-		return nil
-	})
-	return r, first, err
-}
-
-// heard calls gap for each time in which an exporter that was heard before
-// was not heard, with the last one up to end.
-func (q *question) heard(ctx context.Context, w window, end time.Time, gap func(x netip.Addr, from, to time.Time)) error {
-	last := map[netip.Addr]time.Time{}
-	at := func(x netip.Addr, from, to time.Time) {
-		if before, ok := last[x]; ok && before.Before(from) {
-			gap(x, before, from)
-		}
-		last[x] = to
-	}
-	err := q.each(ctx, "silence", heardSQL, q.ledger(w), nil, func(rows driver.Rows) error {
-		var exporter netip.Addr
-		var number int64
-		var through bool
-		var buckets []uint32
-		if err := rows.Scan(&exporter, &number, &through, &buckets); err != nil {
-			return err
-		}
-		if through {
-			begin := time.Unix(number*int64(day/time.Second), 0)
-			at(exporter.Unmap(), begin, begin.Add(day))
-		}
-		for _, b := range buckets {
-			begin := time.Unix(int64(b), 0)
-			at(exporter.Unmap(), begin, begin.Add(quarter))
-		}
-		return nil
-	})
-	for x, before := range last {
-		if before.Before(end) {
-			gap(x, before, end)
-		}
-	}
-	return err
+	return first, err
 }

@@ -39,12 +39,36 @@ func (q *question) networks(ctx context.Context) ([]Row, error) {
 		}
 		return nil
 	}
-	for _, part := range q.parts(q.window(), dims{host: true}) {
-		q.addNetworks(&part)
-		if err := q.each(ctx, "networks", networksSQL, part, nil, scan); err != nil {
-			return nil, err
-		}
+	parts := q.parts(q.window(), dims{host: true})
+	for i := range parts {
+		q.addNetworks(&parts[i])
 	}
+	if err := q.over(ctx, "networks", networksSQL, parts, nil, scan); err != nil {
+		return nil, err
+	}
+	return q.networkRows(booked, unmatched), nil
+}
+
+// networksOf books the addresses of hosts on their networks, as networks does.
+func (q *question) networksOf(addresses []address) []Row {
+	specific := q.specificFirst()
+	booked := make([]Counters, len(specific)+1)
+	var unmatched Counters
+	for _, a := range addresses {
+		if a.host.IsUnspecified() {
+			unmatched.add(a.Counters)
+			continue
+		}
+		place := slices.IndexFunc(specific, func(n site.Network) bool { return n.Prefix.Contains(a.host) }) + 1
+		booked[place].add(a.Counters)
+	}
+	return q.networkRows(booked, unmatched)
+}
+
+// networkRows makes rows of what is booked on each network, by its place in
+// specificFirst from 1, and of what is on none.
+func (q *question) networkRows(booked []Counters, unmatched Counters) []Row {
+	specific := q.specificFirst()
 	var rows []Row
 	for _, n := range q.settings.Networks {
 		place := slices.IndexFunc(specific, func(o site.Network) bool { return o.Prefix == n.Prefix }) + 1
@@ -56,5 +80,5 @@ func (q *question) networks(ctx context.Context) ([]Row, error) {
 	if q.filtered() {
 		rows = slices.DeleteFunc(rows, func(row Row) bool { return row.Counters == Counters{} })
 	}
-	return rows, nil
+	return rows
 }

@@ -38,58 +38,122 @@ func settle(ctx context.Context, ask func() (agreed bool, err error)) error {
 
 // overview is the front page. Its rows are the days.
 func (q *question) overview(ctx context.Context) (*Result, error) {
-	result := &Result{}
-	var hosts, protocols, networks []Row
-	err := settle(ctx, func() (bool, error) {
-		days, err := q.days(ctx)
-		if err != nil {
-			return false, err
+	result, o := &Result{}, &OverviewResult{}
+	var hosts []Row
+	var past earlier
+	main := func(ctx context.Context) (err error) { hosts, err = q.lists(ctx, result, o); return err }
+	if q.past {
+		if err := main(ctx); err != nil {
+			return nil, err
 		}
-		if hosts, err = q.hosts(ctx, dims{host: true}); err != nil {
-			return false, err
-		}
-		if protocols, err = q.protocols(ctx); err != nil {
-			return false, err
-		}
-		if networks, err = q.networks(ctx); err != nil {
-			return false, err
-		}
-		*result = *list(days)
-		return result.Total == sum(hosts) && result.Total == sum(protocols) && result.Total == sum(networks), nil
-	})
+		o.Hosts, result.Overview = hosts, o
+		return result, nil
+	}
+	err := together(ctx, main,
+		func(ctx context.Context) (err error) { past, err = q.earlier(ctx); return err },
+		func(ctx context.Context) (err error) { o.Hours, err = q.hours(ctx); return err },
+		func(ctx context.Context) (err error) {
+			if q.everyLine() {
+				o.Lines, err = q.lineRows(ctx)
+			}
+			return err
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
-	o := &OverviewResult{Days: result.Rows, ProtocolCount: len(protocols)}
-	if q.past {
-		o.Hosts, o.Protocols, o.Networks = hosts, protocols, networks
-		result.Overview = o
-		return result, nil
-	}
+	o.ProtocolCount = len(o.Protocols)
 	o.Hosts, o.HostCount = headOfHosts(hosts)
-	o.Protocols = head(protocols)
-	o.Networks = headOfNetworks(networks)
+	o.Protocols = head(o.Protocols)
+	o.Networks = headOfNetworks(o.Networks)
 	for _, day := range result.Rows {
 		if day.Usage() > o.BiggestDay.Usage() {
 			o.BiggestDay = day
 		}
 	}
-	if err := q.pace(ctx, o, result.Total); err != nil {
+	if err := q.pace(ctx, o, result.Total, past); err != nil {
 		return nil, err
 	}
-	if err := q.notable(ctx, o, hosts); err != nil {
-		return nil, err
+	if len(past.today) > 0 && past.today[0].Usage() > 0 {
+		o.Today = past.today[0]
 	}
-	if o.Hours, err = q.hours(ctx); err != nil {
-		return nil, err
-	}
-	if q.everyLine() {
-		if o.Lines, err = q.lineRows(ctx); err != nil {
-			return nil, err
-		}
+	if past.hosts != nil {
+		o.Changed, o.ChangedFrom = biggestChange(hosts, NewCounterparts(q.span, past.span, past.hosts))
 	}
 	result.Overview = o
 	return result, nil
+}
+
+// lists sets the lists of an overview, whole, and the days as the rows of its
+// result. It returns the hosts.
+func (q *question) lists(ctx context.Context, result *Result, o *OverviewResult) (hosts []Row, err error) {
+	err = settle(ctx, func() (bool, error) {
+		var days []Row
+		var addresses []address
+		err := together(ctx,
+			func(ctx context.Context) (err error) { days, err = q.days(ctx); return err },
+			func(ctx context.Context) (err error) { addresses, err = q.addresses(ctx, dims{host: true}); return err },
+			func(ctx context.Context) (err error) { o.Protocols, err = q.protocols(ctx); return err },
+		)
+		if err != nil {
+			return false, err
+		}
+		o.Networks = q.networksOf(addresses)
+		hosts = q.hostsOf(addresses)
+		*result = *list(days)
+		o.Days = result.Rows
+		return result.Total == sum(hosts) && result.Total == sum(o.Protocols) && result.Total == sum(o.Networks), nil
+	})
+	return hosts, err
+}
+
+// earlier is what an overview knows beside the figures of its span.
+type earlier struct {
+	usage split                  // of the period before, as far into it as the span has gone
+	today []Row                  // hosts, of a running span
+	span  Span                   // the period before
+	hosts []Row                  // of it, of a running span; nil = not asked
+	days  map[billing.Date]split // to foresee the end of the period
+}
+
+func (q *question) earlier(ctx context.Context) (earlier, error) {
+	var e earlier
+	var ok bool
+	e.span, ok = CompareLast.Of(q.span, q.line.Plans, q.at)
+	parts := []func(context.Context) error{
+		func(ctx context.Context) (err error) { e.days, err = q.profile(ctx); return err },
+	}
+	notable := q.at.Before(q.span.End) && !q.at.Before(q.span.Start) && !q.req.Filter.Host.IsValid()
+	if notable {
+		parts = append(parts, func(ctx context.Context) (err error) {
+			day := *q
+			day.span.Start = q.today().Start(q.span.Start.Location())
+			day.span.End = q.today().AddDays(1).Start(q.span.Start.Location())
+			e.today, err = day.hosts(ctx, dims{host: true})
+			return err
+		})
+	}
+	if ok && notable {
+		parts = append(parts, func(ctx context.Context) (err error) {
+			e.hosts, err = q.usedByHost(ctx, newWindow(e.span.Start, e.span.End))
+			return err
+		})
+	}
+	// What hosts used in the period before sums to its usage.
+	summed := ok && notable && !q.exempts(q.span.Plan)
+	if ok && !summed {
+		parts = append(parts, func(ctx context.Context) (err error) {
+			e.usage, err = q.splitOf(ctx, newWindow(e.span.Start, e.span.End), q.span.Plan)
+			return err
+		})
+	}
+	if err := together(ctx, parts...); err != nil {
+		return earlier{}, err
+	}
+	if summed {
+		e.usage = split{all: sum(e.hosts)}
+	}
+	return e, nil
 }
 
 // head is the first rows of a list and the sum of the others.
@@ -121,7 +185,7 @@ func headOfNetworks(rows []Row) []Row {
 }
 
 // pace sets what was used against the cap, the calendar and the past.
-func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters) error {
+func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, past earlier) error {
 	if err := q.count(ctx, o, total); err != nil {
 		return err
 	}
@@ -133,14 +197,8 @@ func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters) 
 			o.DayNumber++
 		}
 	}
-	if w, ok := q.before(); ok {
-		usage, err := q.splitOf(ctx, w, plan)
-		if err != nil {
-			return err
-		}
-		previous := usage.counted()
-		o.PreviousUsed = plan.Used(previous.Received, previous.Sent)
-	}
+	previous := past.usage.counted()
+	o.PreviousUsed = plan.Used(previous.Received, previous.Sent)
 	if !q.span.Billing || q.filtered() {
 		return nil // the cap is for all traffic of a billing period
 	}
@@ -150,7 +208,7 @@ func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters) 
 			o.SafePerDay = (plan.Cap - o.Used) / uint64(left)
 		}
 	}
-	return q.foresee(ctx, o)
+	return q.foresee(ctx, o, past.days)
 }
 
 // count splits the total into what counts toward the cap and what does not.
@@ -182,35 +240,6 @@ func share(value uint64, n, of int) uint64 {
 	return quotient
 }
 
-// notable finds the hosts that stand out in a running span.
-func (q *question) notable(ctx context.Context, o *OverviewResult, hosts []Row) error {
-	if !q.at.Before(q.span.End) || q.at.Before(q.span.Start) || q.req.Filter.Host.IsValid() {
-		return nil
-	}
-	day := *q
-	day.span.Start = q.today().Start(q.span.Start.Location())
-	day.span.End = q.today().AddDays(1).Start(q.span.Start.Location())
-	today, err := day.hosts(ctx, dims{host: true})
-	if err != nil {
-		return err
-	}
-	if len(today) > 0 && today[0].Usage() > 0 {
-		o.Today = today[0]
-	}
-	span, ok := CompareLast.Of(q.span, q.line.Plans, q.at)
-	if !ok {
-		return nil
-	}
-	last := *q
-	last.span = span
-	before, err := last.hosts(ctx, dims{host: true})
-	if err != nil {
-		return err
-	}
-	o.Changed, o.ChangedFrom = biggestChange(hosts, NewCounterparts(q.span, span, before))
-	return nil
-}
-
 // biggestChange is the host whose usage differs most from what it was, in
 // bytes; a host that is new or gone has not changed.
 func biggestChange(hosts []Row, before *Counterparts) (host Row, from Counters) {
@@ -235,22 +264,28 @@ func (q *question) before() (window, bool) {
 	return newWindow(span.Start, span.End), true
 }
 
-// foresee estimates the end of the running period. It needs three days of it
-// and some complete days to learn from.
-func (q *question) foresee(ctx context.Context, o *OverviewResult) error {
+// profile is the usage of the running period's days and of those before it that
+// the end of it is estimated from; nil where that is not done.
+func (q *question) profile(ctx context.Context) (map[billing.Date]split, error) {
+	if !q.span.Billing || q.filtered() || q.today().Before(q.window().first) {
+		return nil, nil // the cap is for all traffic of a billing period
+	}
+	from := q.today().AddDays(-profileDays).Start(q.span.Start.Location())
+	if q.span.Start.Before(from) {
+		from = q.span.Start
+	}
+	days, _, err := q.splitByDay(ctx, newWindow(from, q.span.End), q.span.Plan)
+	return days, err
+}
+
+// foresee estimates the end of the running period from the usage of its days.
+// It needs three days of it and some complete days to learn from.
+func (q *question) foresee(ctx context.Context, o *OverviewResult, days map[billing.Date]split) error {
 	if o.DayNumber == 0 {
 		return nil
 	}
 	zone := q.span.Start.Location()
 	today := q.today()
-	from := today.AddDays(-profileDays).Start(zone)
-	if q.span.Start.Before(from) {
-		from = q.span.Start
-	}
-	days, _, err := q.splitByDay(ctx, newWindow(from, q.span.End), q.span.Plan)
-	if err != nil {
-		return err
-	}
 	usage := map[billing.Date]Counters{}
 	for d, one := range days {
 		if one.all != (Counters{}) {
@@ -269,9 +304,11 @@ func (q *question) foresee(ctx context.Context, o *OverviewResult) error {
 	if o.OverOn.IsZero() {
 		o.OverOn = f.overOn(o.Used)
 	}
-	if !o.OverOn.IsZero() {
-		o.Driver, err = q.driver(ctx)
+	if o.OverOn.IsZero() {
+		return nil
 	}
+	var err error
+	o.Driver, err = q.driver(ctx)
 	return err
 }
 

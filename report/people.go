@@ -17,15 +17,22 @@ const nobodyName = "Nobody yet"
 // period that has one; otherwise, and with a filter, of what all people
 // together used.
 func (q *question) peopleReport(ctx context.Context) (*Result, error) {
-	hosts, err := q.hosts(ctx, dims{host: true})
+	var hosts, counted []Row
+	exempts := q.exempts(q.span.Plan)
+	err := together(ctx,
+		func(ctx context.Context) (err error) { hosts, err = q.hosts(ctx, dims{host: true}); return err },
+		func(ctx context.Context) (err error) {
+			if exempts {
+				counted, err = q.countedByHost(ctx, q.window())
+			}
+			return err
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
-	counted := hosts
-	if q.exempts(q.span.Plan) {
-		if counted, err = q.countedByHost(ctx, q.window()); err != nil {
-			return nil, err
-		}
+	if !exempts {
+		counted = hosts
 	}
 	result := list(q.peopleRows(hosts, counted))
 	result.Shared = q.fairShares(result.Rows)

@@ -41,10 +41,8 @@ func (q *question) protocols(ctx context.Context) ([]Row, error) {
 		rows = append(rows, row)
 		return nil
 	}
-	for _, part := range q.parts(q.window(), dims{protocol: true}) {
-		if err := q.each(ctx, "protocols", protocolsSQL, part, nil, scan); err != nil {
-			return nil, err
-		}
+	if err := q.over(ctx, "protocols", protocolsSQL, q.parts(q.window(), dims{protocol: true}), nil, scan); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(rows, func(a, b Row) int {
 		return cmp.Or(byUsage(a.Counters, b.Counters), cmp.Compare(a.ProtocolNumber, b.ProtocolNumber), cmp.Compare(a.Service, b.Service))

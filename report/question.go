@@ -22,17 +22,19 @@ type question struct {
 	settings *site.Settings
 	line     site.Line
 	span     Span
-	services []serviceKey // of the protocol filter; empty with Any
-	dayZone  string       // zone of the daily tables, empty when they cannot be used
-	notes    []string     // on how the request was read
-	past     bool         // it is the time another question is compared with
-	called   namer        // the names of the span
-	roster   roster       // whose the addresses are
-	only     []netip.Addr // of the host filter: all addresses of the device; empty = all hosts
+	services []serviceKey     // of the protocol filter; empty with Any
+	dayZone  string           // zone of the daily tables, empty when they cannot be used
+	notes    *notes           // on how the request was read
+	past     bool             // it is the time another question is compared with
+	called   namer            // the names of the span
+	roster   roster           // whose the addresses are
+	books    *books           // what the ledger says, read once
+	periods  []billing.Period // of History
+	only     []netip.Addr     // of the host filter: all addresses of the device; empty = all hosts
 }
 
-// ask makes a request definite.
-func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
+// ask makes a request definite. zone is that of the days of the daily tables.
+func (r *Reports) ask(ctx context.Context, req Request, zone string) (*question, error) {
 	settings, err := r.settings(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load settings: %w", err)
@@ -41,7 +43,7 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 		req.Filter = Filter{Group: Unmatched, Line: req.Filter.Line, Protocol: req.Filter.Protocol}
 		req.Compare = CompareNone
 	}
-	q := &question{Reports: r, req: req, at: r.now(), settings: settings}
+	q := &question{Reports: r, req: req, at: r.now(), settings: settings, dayZone: zone, notes: &notes{}, books: &books{ctx: ctx}}
 	if err := q.findLine(); err != nil {
 		return nil, err
 	}
@@ -53,9 +55,6 @@ func (r *Reports) ask(ctx context.Context, req Request) (*question, error) {
 	}
 	q.noteUnknownService()
 	if q.span, err = q.resolveSpan(); err != nil {
-		return nil, err
-	}
-	if q.dayZone, err = r.zoneOfDays(ctx); err != nil {
 		return nil, err
 	}
 	if err := q.nameThen(ctx); err != nil {
@@ -87,7 +86,7 @@ func (q *question) noteUnknownService() {
 	}
 	if _, known := q.Reports.services.Lookup(f.Protocol, f.Service); !known {
 		name := q.Reports.services.Protocol(f.Protocol).Name
-		q.notes = append(q.notes, fmt.Sprintf("Port %d of %s is not in the table of services: its traffic is counted as Other. Ask for %s/0 to see it.", f.Service, name, name))
+		q.notes.add(fmt.Sprintf("Port %d of %s is not in the table of services: its traffic is counted as Other. Ask for %s/0 to see it.", f.Service, name, name))
 	}
 }
 
@@ -143,7 +142,7 @@ func (q *question) chosenSpan() (Span, error) {
 	span := Span{Start: from.In(plan.Zone), End: to.In(plan.Zone), Plan: plan}
 	asked := !from.Equal(p.From) || !to.Equal(p.To) && !q.req.Period.To.IsZero()
 	if asked {
-		q.notes = append(q.notes, fmt.Sprintf("Usage is kept by quarter hours, so the range was widened to %s – %s.",
+		q.notes.add(fmt.Sprintf("Usage is kept by quarter hours, so the range was widened to %s – %s.",
 			span.Start.Format(time.RFC3339), span.End.Format(time.RFC3339)))
 	}
 	return span, nil

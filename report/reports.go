@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -14,6 +15,10 @@ import (
 // timeout bounds a whole report. A month of a household takes milliseconds;
 // this is for years of a provider on a small machine.
 const timeout = 30 * time.Second
+
+// atOnce is how many statements of all reports run at the same time. The others
+// wait: more would only take processors and memory from each other.
+const atOnce = 8
 
 // Names knows the names of addresses. It answers from memory, at once; source
 // is own, dhcp or dns, both are empty when there is no name.
@@ -35,12 +40,14 @@ type Reports struct {
 	names    Names
 	now      func() time.Time
 	doubles  doublesCache
+	places   chan struct{}          // one for each statement that may run
+	zone     atomic.Pointer[string] // of the days of the daily tables, as the last report found it
 }
 
 // New returns reports on the connection's database. settings is asked once for
 // each report, and so is now.
 func New(conn driver.Conn, settings func(context.Context) (*site.Settings, error), services *flow.Services, names Names, now func() time.Time) *Reports {
-	return &Reports{conn: conn, settings: settings, services: services, names: names, now: now}
+	return &Reports{conn: conn, settings: settings, services: services, names: names, now: now, places: make(chan struct{}, atOnce)}
 }
 
 // Run answers a request. The error is a *RequestError when the request makes no
@@ -59,27 +66,62 @@ func (r *Reports) Run(ctx context.Context, req Request) (*Result, error) {
 	return result, nil
 }
 
-// run answers, and answers again when the daily tables were exchanged for
-// those of another zone meanwhile.
+// run answers, and answers again when the days of the daily tables turn out to
+// be of another zone than the answer took them for: they may have been exchanged
+// meanwhile.
 func (r *Reports) run(ctx context.Context, req Request) (*Result, error) {
+	zone := r.zone.Load()
+	if zone == nil {
+		now, err := r.zoneOfDays(ctx)
+		if err != nil {
+			return nil, err
+		}
+		zone = &now
+	}
 	for {
-		q, err := r.ask(ctx, req)
+		result, err := r.runIn(ctx, req, *zone)
 		if err != nil {
 			return nil, err
 		}
-		result, err := q.answer(ctx)
+		now, err := r.zoneOfDays(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if result.Before, err = q.compare(ctx); err != nil {
-			return nil, err
+		r.zone.Store(&now)
+		if now == *zone {
+			return result, nil
 		}
-		if zone, err := r.zoneOfDays(ctx); err != nil || zone == q.dayZone {
-			return result, err
-		}
+		zone = &now
 	}
 }
 
+// runIn answers, with the days of the daily tables taken as those of a zone.
+func (r *Reports) runIn(ctx context.Context, req Request, zone string) (*Result, error) {
+	q, err := r.ask(ctx, req, zone)
+	if err != nil {
+		return nil, err
+	}
+	before, err := q.compared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if before == nil {
+		return q.answer(ctx)
+	}
+	var result, then *Result
+	err = together(ctx,
+		func(ctx context.Context) (err error) { result, err = q.answer(ctx); return err },
+		func(ctx context.Context) (err error) { then, err = before.answer(ctx); return err },
+	)
+	if err != nil {
+		return nil, err
+	}
+	result.Before = then
+	return result, nil
+}
+
+// answer answers the question, and finds out at the same time how complete the
+// answer is.
 func (q *question) answer(ctx context.Context) (*Result, error) {
 	answer := map[Kind]func(context.Context) (*Result, error){
 		Overview: q.overview, Days: q.daysReport, Hosts: q.hostsReport, Host: q.hostReport,
@@ -89,12 +131,22 @@ func (q *question) answer(ctx context.Context) (*Result, error) {
 	if answer == nil {
 		return nil, requestErrorf("kind", "there is no report %q", q.req.Kind)
 	}
-	result, err := answer(ctx)
+	if q.req.Kind == History {
+		if err := q.findPeriods(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var result *Result
+	var remarks *tally
+	err := together(ctx,
+		func(ctx context.Context) (err error) { result, err = answer(ctx); return err },
+		func(ctx context.Context) (err error) { remarks, err = q.remarks(ctx); return err },
+	)
 	if err != nil {
 		return nil, err
 	}
 	result.Request, result.Span = q.req, q.span
-	if result.Completeness, err = q.completeness(ctx, result.Total); err != nil {
+	if result.Completeness, err = q.completeness(ctx, remarks, result.Total); err != nil {
 		return nil, err
 	}
 	return result, nil

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/site"
@@ -29,6 +31,8 @@ var (
 	daysSQL string
 	//go:embed sql/hosts.sql
 	hostsSQL string
+	//go:embed sql/hosts_by_day.sql
+	hostsByDaySQL string
 	//go:embed sql/protocols.sql
 	protocolsSQL string
 	//go:embed sql/networks.sql
@@ -39,8 +43,6 @@ var (
 	firstDaySQL string
 	//go:embed sql/quarters.sql
 	quartersSQL string
-	//go:embed sql/present_quarters.sql
-	presentQuartersSQL string
 	//go:embed sql/known.sql
 	knownSQL string
 	//go:embed sql/seen.sql
@@ -57,16 +59,10 @@ var (
 	doublesSQL string
 	//go:embed sql/unmatched.sql
 	unmatchedSQL string
-	//go:embed sql/present_days.sql
-	presentDaysSQL string
 	//go:embed sql/ledger.sql
 	ledgerSQL string
 	//go:embed sql/first_running.sql
 	firstRunningSQL string
-	//go:embed sql/running.sql
-	runningSQL string
-	//go:embed sql/heard.sql
-	heardSQL string
 	//go:embed sql/history_days.sql
 	historyDaysSQL string
 	//go:embed sql/raw_dropped.sql
@@ -255,6 +251,35 @@ func addressArray(list []netip.Addr) string {
 	return "[" + strings.Join(texts, ",") + "]"
 }
 
+// together runs parts of a report at the same time and returns their first
+// error, which ends the others.
+func together(ctx context.Context, parts ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		group.Go(func() error { return part(ctx) })
+	}
+	return group.Wait()
+}
+
+// over runs a statement on several sources at the same time and hands every row
+// of them to scan, one after the other, in no order.
+func (q *question) over(ctx context.Context, what, statement string, parts []source, more map[string]string, scan func(driver.Rows) error) error {
+	if len(parts) == 1 {
+		return q.each(ctx, what, statement, parts[0], more, scan)
+	}
+	var mu sync.Mutex
+	one := func(rows driver.Rows) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return scan(rows)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		group.Go(func() error { return q.each(ctx, what, statement, part, more, one) })
+	}
+	return group.Wait()
+}
+
 // each runs a statement on a source and hands every row to scan. more are
 // further parameters.
 func (q *question) each(ctx context.Context, what, statement string, s source, more map[string]string, scan func(driver.Rows) error) error {
@@ -264,6 +289,12 @@ func (q *question) each(ctx context.Context, what, statement string, s source, m
 	).Replace(statement)
 	params := ch.Parameters(maps.Clone(s.params))
 	maps.Copy(params, more)
+	select {
+	case q.places <- struct{}{}:
+		defer func() { <-q.places }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	rows, err := q.conn.Query(ch.Context(ctx, ch.WithParameters(params)), statement)
 	if err != nil {
 		return fmt.Errorf("load %s: %w", what, err)
@@ -284,18 +315,13 @@ func (q *question) each(ctx context.Context, what, statement string, s source, m
 // whole days still come from the daily tables, which is much less to read.
 func (q *question) total(ctx context.Context, w window) (Counters, error) {
 	var total Counters
-	for _, part := range q.split(w) {
-		err := q.each(ctx, "total", totalSQL, q.from(part, dims{}), nil, func(rows driver.Rows) error {
-			var c Counters
-			err := rows.Scan(c.fields()...)
-			total.add(c)
-			return err
-		})
-		if err != nil {
-			return Counters{}, err
-		}
-	}
-	return total, nil
+	err := q.over(ctx, "total", totalSQL, q.parts(w, dims{}), nil, func(rows driver.Rows) error {
+		var c Counters
+		err := rows.Scan(c.fields()...)
+		total.add(c)
+		return err
+	})
+	return total, err
 }
 
 // parts plans the reading of a window like from, but of one that begins or

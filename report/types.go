@@ -35,6 +35,9 @@ type Request struct {
 	Period  Period
 	Filter  Filter
 	Compare Compare
+	// Brief leaves out the far ends of a host over more than 62 days, which take
+	// a second to put together where all else takes some milliseconds.
+	Brief bool
 }
 
 // Period selects a span of time: one of the fields, or none for the current
@@ -161,6 +164,9 @@ type Result struct {
 	// only; zero when nothing is.
 	FineFrom time.Time
 
+	// Days are set on History only: every day of it up to today.
+	Days []Row
+
 	// Set on Overview only.
 	Overview *OverviewResult
 	// Set on Host only.
@@ -226,6 +232,7 @@ type HostResult struct {
 	Days      []Row
 	Protocols []Row
 	Peers     []Peer
+	PeersLeft bool // Peers are left out, as the request wanted
 	Names     []Name
 	Previous  Counters // the period before, same elapsed days
 	Week      *Week    // nil when only daily figures are left of the span, or it is over 400 days

@@ -35,7 +35,7 @@ func (q *question) unmatchedReport(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if more := ranges - uint64(len(result.Rows)); more > 0 {
-		q.notes = append(q.notes, plural(more, "range")+" with less traffic are not listed.")
+		q.notes.add(plural(more, "range") + " with less traffic are not listed.")
 	}
 	result.Total, err = q.total(ctx, w)
 	return result, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -77,4 +78,24 @@ func inWords(d time.Duration) string {
 		parts = append(parts, plural(minutes%60, "minute"))
 	}
 	return strings.Join(parts, " ")
+}
+
+// notes are what is said of how a request was read and answered. Parts of a
+// report that run at the same time may add to them.
+type notes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (n *notes) add(note string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = append(n.list, note)
+}
+
+// all is a copy of the notes, never nil.
+func (n *notes) all() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]string{}, n.list...)
 }

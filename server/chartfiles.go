@@ -153,7 +153,7 @@ func (p reportPages) hostChart(r *http.Request) (chart, error) {
 	if err != nil {
 		return chart{}, err
 	}
-	a, err := p.hostAnswer(r, addr)
+	a, err := p.hostAnswer(r, addr, true)
 	if err != nil {
 		return chart{}, err
 	}
@@ -178,8 +178,7 @@ func (p reportPages) historyChart(r *http.Request) (chart, error) {
 	case "", "periods":
 		return a.periodChart(a.Rows), nil
 	case "year":
-		days, err := p.daysOfHistory(r, a)
-		return a.yearChart(days, a.yearShown(r.URL.Query().Get("year"))), err
+		return a.yearChart(a.Days, a.yearShown(r.URL.Query().Get("year"))), nil
 	default:
 		return chart{}, &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("The kind %q is neither periods nor year.", kind)}
 	}

@@ -40,12 +40,8 @@ func (p reportPages) history(w http.ResponseWriter, r *http.Request) error {
 	page.Compare = historyComparer(a.at, a.Request.Compare)
 	if page.Empty == nil {
 		page.Chart = a.periodChart(a.Rows)
-		days, err := p.daysOfHistory(r, a)
-		if err != nil {
-			return err
-		}
-		page.Facts = a.historyFacts(days)
-		page.Year = a.yearMapOf(days, r.URL.Query().Get("year"))
+		page.Facts = a.historyFacts(a.Days)
+		page.Year = a.yearMapOf(a.Days, r.URL.Query().Get("year"))
 		page.Table = a.yearTableOf(a.Rows)
 		if !a.FineFrom.IsZero() {
 			page.Coarse = dayLong(billing.DateOf(a.FineFrom))

@@ -25,6 +25,7 @@ type HostPage struct {
 	Change                bool // compared with another time
 	Protocols             []line
 	Peers, MorePeers      []line
+	AllPeers              string // where far ends that are left out are listed
 	Names                 []nameLine
 	Addresses             []line // where the device has several
 	MoreAddresses         []line
@@ -61,26 +62,28 @@ func (p reportPages) host(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, u.String(), http.StatusSeeOther)
 		return nil
 	}
-	a, err := p.hostAnswer(r, addr)
+	a, err := p.hostAnswer(r, addr, r.URL.Query().Get("ends") == "")
 	if err != nil {
 		return err
 	}
 	page := HostPage{ReportPage: p.frame(r, a, addr.String(), "hosts", path)}
 	p.setName(&page, addr, a.Detail)
 	if page.Empty == nil && a.Detail != nil {
-		page.fill(a)
+		page.fill(a, r.URL.Query().Get("all") != "")
 	}
 	return p.show(w, r, "host", page, page.Empty)
 }
 
-// hostAnswer answers the question of a host's page.
-func (p reportPages) hostAnswer(r *http.Request, addr netip.Addr) (answer, error) {
+// hostAnswer answers the question of a host's page, without the far ends of a
+// long time when it is to be brief.
+func (p reportPages) hostAnswer(r *http.Request, addr netip.Addr, brief bool) (answer, error) {
 	q := r.URL.Query()
 	q.Set("host", addr.String())
 	req, err := report.Parse(report.Host, q)
 	if err != nil {
 		return answer{}, err
 	}
+	req.Brief = brief
 	return p.ask(r, "/hosts/"+addr.String(), req)
 }
 
@@ -129,7 +132,7 @@ func (p reportPages) setName(page *HostPage, addr netip.Addr, d *report.HostResu
 	page.Title = page.Name
 }
 
-func (page *HostPage) fill(a answer) {
+func (page *HostPage) fill(a answer, all bool) {
 	d := a.Detail
 	page.Total = a.size(a.Total.Usage())
 	page.Facts = a.factsOf(d.Days)
@@ -151,6 +154,9 @@ func (page *HostPage) fill(a answer) {
 		page.Protocols = append(page.Protocols, a.protocolLine(r, t))
 	}
 	page.Peers, page.MorePeers = a.peerLines(d.Peers)
+	if d.PeersLeft {
+		page.AllPeers = a.at.with("ends", "all").href() + "#ends"
+	}
 	for _, n := range d.Names {
 		line := nameLine{n.Name, nameSource(n.Source), a.seen(n.FirstSeen), a.seen(n.LastSeen)}
 		if n.Source == "own" { // Only the day it was given is known.
@@ -159,15 +165,21 @@ func (page *HostPage) fill(a answer) {
 		page.Names = append(page.Names, line)
 	}
 	if len(d.Addresses) > 1 {
-		page.Addresses = a.addressLines(d.Addresses)
+		page.Addresses = a.addressLines(d.Addresses, all)
 		first := min(len(page.Addresses), firstPeers)
 		page.Addresses, page.MoreAddresses = page.Addresses[:first], page.Addresses[first:]
 	}
 }
 
-// addressLines are the addresses of a device.
-func (a answer) addressLines(rows []report.Row) []line {
+// addressLines are the addresses of a device, not more of them than a table has
+// unless all are asked for.
+func (a answer) addressLines(rows []report.Row, all bool) []line {
 	t := totals{counters: a.Total}
+	rest := rows[min(len(rows), maxRows):]
+	if all {
+		rest = nil
+	}
+	rows = rows[:len(rows)-len(rest)]
 	for _, r := range rows {
 		t.most = max(t.most, r.Usage())
 	}
@@ -175,6 +187,11 @@ func (a answer) addressLines(rows []report.Row) []line {
 	for _, r := range rows {
 		l := a.line(r.Counters, t)
 		l.Name = r.Host.String()
+		lines = append(lines, l)
+	}
+	if len(rest) > 0 {
+		l := a.othersLine(rest, t)
+		l.Href = a.at.with("all", "1").href()
 		lines = append(lines, l)
 	}
 	return lines

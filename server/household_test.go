@@ -298,11 +298,15 @@ func (h *household) answer(req report.Request) *report.Result {
 			r.Used = r.Usage()
 			res.Rows = append(res.Rows, r)
 		}
+		res.Days = h.dayRows(cells, span)
 	case report.Overview:
 		res.Overview = h.overview(req, span, cells, res.Total)
 		res.Rows = res.Overview.Days
 	case report.Host:
 		res.Detail = h.detail(req.Filter.Host, cells, span, res.Total)
+		if req.Brief && span.End.Sub(span.Start) > 62*24*time.Hour {
+			res.Detail.Peers, res.Detail.PeersLeft = nil, true
+		}
 		res.Rows = res.Detail.Days
 	}
 	return res

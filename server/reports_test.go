@@ -348,6 +348,29 @@ func TestUnknownHostsAndDays(t *testing.T) {
 	}
 }
 
+// Far ends of a long time are one click away; everything else is there at once.
+func TestFarEndsOfALongTime(t *testing.T) {
+	b := visit(t, newHousehold(9, date(t, "2026-06-20"), 500e9))
+	const path = "/hosts/192.168.1.20?from=2026-07-01&to=2026-11-24"
+	links := func(path string) (list []string) {
+		for _, a := range find(b.get(path).document, "#ends a") {
+			list = append(list, attr(a, "href"))
+		}
+		return list
+	}
+	want := "/hosts/192.168.1.20?ends=all&from=2026-07-01&to=2026-11-24#ends"
+	if got := links(path); !cmp.Equal(got, []string{want}) {
+		t.Fatalf("got links %q, want %q", got, want)
+	}
+	page := strings.Join(texts(b.get(strings.TrimSuffix(want, "#ends")).document, "#ends"), " ")
+	if !strings.Contains(page, "cdn.example.net") {
+		t.Errorf("got %q, want the far ends", page)
+	}
+	if got := strings.Join(texts(b.get("/hosts/192.168.1.20").document, "#ends"), " "); !strings.Contains(got, "cdn.example.net") {
+		t.Errorf("got %q for the period, want the far ends", got)
+	}
+}
+
 // The pages stand on the real reports just as well as on made-up ones.
 func TestReportPagesOnTheEngine(t *testing.T) {
 	h := newHouse(t, Config{PublicReports: true})

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
@@ -14,18 +13,6 @@ import (
 type yearMap struct {
 	Chart chart
 	Years []link
-}
-
-// daysOfHistory asks for every day of the history shown.
-func (p reportPages) daysOfHistory(r *http.Request, a answer) ([]report.Row, error) {
-	req := report.Request{Kind: report.Days, Filter: a.Request.Filter, Period: report.Period{
-		FromDate: billing.DateOf(a.Span.Start), ToDate: billing.DateOf(a.now).AddDays(1),
-	}}
-	res, err := p.run(r.Context(), req)
-	if err != nil {
-		return nil, err
-	}
-	return res.Rows, nil
 }
 
 // yearMapOf draws the year asked for, or the present one.

@@ -1,16 +1,4 @@
-SELECT
-    d.host, sum(d.received), sum(d.sent), sum(d.internal), sum(d.unmatched), sum(d.packets), sum(d.flows),
-    max(d.last), groupArray(d.number), groupArray(d.received + d.sent)
-FROM
-(
-    SELECT
-        u.host AS host,
-        if({series:Bool}, toUInt16({{day}}), 0) AS number,
-        toUInt16(max({{day}})) AS last,
-        sum(u.received) AS received, sum(u.sent) AS sent, sum(u.internal) AS internal, sum(u.unmatched) AS unmatched,
-        sum(u.packets) AS packets, sum(u.flows) AS flows
-    FROM {{table}} AS u
-    WHERE {{where}}
-    GROUP BY host, number
-) AS d
-GROUP BY d.host
+SELECT u.host, {{counters}}, toUInt16(max({{day}}))
+FROM {{table}} AS u
+WHERE {{where}}
+GROUP BY u.host
