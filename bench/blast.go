@@ -16,9 +16,10 @@ import (
 )
 
 // The replay: NetFlow v9 of a router with 5,000 hosts behind it, as softflowd
-// exports them, 24 records a datagram.
+// exports them: a record for each direction of a conversation, 24 records a
+// datagram.
 const (
-	perDatagram  = 24
+	perDatagram  = 24   // an even number: conversations have two
 	datagrams    = 8192 // different ones; they are sent again and again
 	replayHosts  = 5000
 	replayPeers  = 100_000
@@ -40,10 +41,11 @@ func newReplay() *replay {
 	random := rand.New(rand.NewPCG(1, 2))
 	r := &replay{template: (&decodetest.Message{Version: 9, Uptime: replayUptime * time.Millisecond, Domain: 1}).Templates(replayTemplate).Bytes()}
 	for range datagrams {
-		records, octets := make([][]byte, perDatagram), uint64(0)
-		for i := range records {
-			var n uint64
-			records[i], n = record(random)
+		var records [][]byte
+		var octets uint64
+		for len(records) < perDatagram {
+			both, n := conversation(random)
+			records = append(records, both[:]...)
 			octets += n
 		}
 		m := decodetest.Message{Version: 9, Uptime: replayUptime * time.Millisecond, Domain: 1}
@@ -59,7 +61,9 @@ func skewed(random *rand.Rand, n int) uint32 {
 	return uint32(u * u * float64(n))
 }
 
-func record(random *rand.Rand) (text []byte, octets uint64) {
+// conversation makes the two records of one: what the host sent, and what came
+// back.
+func conversation(random *rand.Rand) (records [2][]byte, octets uint64) {
 	host, peer := skewed(random, replayHosts), skewed(random, replayPeers)
 	local := netip.AddrFrom4([4]byte{10, 20, byte(host / 250), byte(host%250 + 1)})
 	remote := netip.AddrFrom4([4]byte{198, byte(18 + peer>>16), byte(peer >> 8), byte(peer)})
@@ -68,15 +72,20 @@ func record(random *rand.Rand) (text []byte, octets uint64) {
 	if port == 53 || port == 123 || port >= 3478 || random.IntN(3) == 0 {
 		protocol = 17
 	}
-	packets := uint64(1 + math.Exp(random.NormFloat64()*2+1))
-	octets = packets * uint64(60+random.IntN(1400))
+	near := 32768 + random.IntN(28000)
 	last := replayUptime - random.IntN(2000)
 	first := last - int(random.ExpFloat64()*20_000)
-	near := 32768 + random.IntN(28000)
-	if random.IntN(2) == 0 {
-		return replayTemplate.Record(local, remote, last, first, octets, packets, 1, 2, near, port, protocol, 27, 0), octets
+	for i := range records {
+		packets := uint64(1 + math.Exp(random.NormFloat64()*2+1))
+		size := packets * uint64(60+random.IntN(1400))
+		octets += size
+		if i == 0 {
+			records[i] = replayTemplate.Record(local, remote, last, first, size, packets, 1, 2, near, port, protocol, 27, 0)
+		} else {
+			records[i] = replayTemplate.Record(remote, local, last, first, size, packets, 2, 1, port, near, protocol, 27, 0)
+		}
 	}
-	return replayTemplate.Record(remote, local, last, first, octets, packets, 2, 1, port, near, protocol, 27, 0), octets
+	return records, octets
 }
 
 // sent is what a blast sent.
