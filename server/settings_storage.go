@@ -139,13 +139,14 @@ func (s *Server) addDemo(w http.ResponseWriter, r *http.Request) error {
 // offerDemo fills in what a page says of the sample data while it is not there.
 func (s *Server) offerDemo(b *Base) {
 	state := s.storage.now()
+	made := state.Done && state.Wish == wishSample
 	if state.Wish == wishSample {
 		if state.Running {
 			b.Making = strconv.Itoa(state.Percent) + " %"
 		}
 		b.Unmade = state.Failed
 	}
-	b.OfferDemo = s.makeDemo != nil && b.Role == Admin && !b.Demo && !state.Running && !(state.Done && state.Wish == wishSample)
+	b.OfferDemo = s.makeDemo != nil && b.Role == Admin && !b.Demo && !state.Running && !made
 }
 
 func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *site.Settings, wanted site.Retention, entered string, preview bool, errs site.FieldErrors) error {

@@ -83,7 +83,7 @@ func TestOldMonthsKeepTheirNames(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			day := time.Now().UTC().AddDate(0, 0, -test.days)
 			span := "?from=" + day.Format(time.DateOnly) + "&to=" + day.AddDate(0, 0, 1).Format(time.DateOnly)
-			if got := texts(b.get("/hosts" + span).document, "tbody .name a"); len(got) != 1 || got[0] != test.host {
+			if got := texts(b.get("/hosts"+span).document, "tbody .name a"); len(got) != 1 || got[0] != test.host {
 				t.Errorf("hosts: %q, want %q", got, test.host)
 			}
 			page := b.get("/hosts/192.168.1.20" + span)
@@ -93,7 +93,7 @@ func TestOldMonthsKeepTheirNames(t *testing.T) {
 			if !strings.Contains(page.body, test.farther) {
 				t.Errorf("the far end is not called %q", test.farther)
 			}
-			if got := texts(b.get("/" + span).document, ".list .name a"); len(got) == 0 || got[0] != test.host {
+			if got := texts(b.get("/"+span).document, ".list .name a"); len(got) == 0 || got[0] != test.host {
 				t.Errorf("overview: %q, want %q first", got, test.host)
 			}
 		})
