@@ -120,11 +120,11 @@ func (p *program) app() *cli.App {
 			p.passwordCommand(),
 			p.configCommand(),
 			p.completionCommand(),
-			p.manCommand(),
 			p.versionCommand(),
 		},
 		EnableBashCompletion: true,
 	}
+	app.Commands = append(app.Commands, p.manCommands()...)
 	setUsageErrors(app.Commands)
 	return app
 }

@@ -10,10 +10,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/ip4defrag"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/flattraffic/flattraffic/ingest/decode"
 )
 
 // isCapture recognises pcap, of both byte orders and resolutions, and pcapng.
@@ -21,23 +18,14 @@ func isCapture(head []byte) bool {
 	if len(head) < 4 {
 		return false
 	}
-	switch binary.BigEndian.Uint32(head) {
-	case 0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a:
-		return true
-	}
-	return false
-}
-
-// packetReader is what both forms of captures are read by.
-type packetReader interface {
-	ReadPacketData() ([]byte, gopacket.CaptureInfo, error)
+	order, _ := byteOrder(head[:4], magicPcap, magicPcapNanos, magicPcapng)
+	return order != nil
 }
 
 // capture reads the flow exports in a capture.
 type capture struct {
-	packets   packetReader
-	linkType  func(gopacket.CaptureInfo) layers.LinkType
-	fragments *ip4defrag.IPv4Defragmenter
+	frames    frameReader
+	fragments fragments
 	sink      *sink
 }
 
@@ -46,24 +34,15 @@ func readCapture(ctx context.Context, src *source, s *sink) error {
 	if err != nil {
 		return err
 	}
-	c := &capture{fragments: ip4defrag.NewIPv4Defragmenter(), sink: s}
+	c := &capture{sink: s}
 	if bytes.HasPrefix(src.head, []byte{0x0a, 0x0d, 0x0d, 0x0a}) {
-		ng, err := pcapgo.NewNgReader(content, pcapgo.NgReaderOptions{WantMixedLinkType: true})
-		if err != nil {
+		if c.frames, err = newPcapng(content); err != nil {
 			return fmt.Errorf("the head of the pcapng file is damaged: %w", err)
 		}
-		c.packets, c.linkType = ng, func(info gopacket.CaptureInfo) layers.LinkType {
-			if i, err := ng.Interface(info.InterfaceIndex); err == nil {
-				return i.LinkType
-			}
-			return ng.LinkType()
-		}
 	} else {
-		classic, err := pcapgo.NewReader(content)
-		if err != nil {
+		if c.frames, err = newPcap(content); err != nil {
 			return fmt.Errorf("the head of the pcap file is damaged: %w", err)
 		}
-		c.packets, c.linkType = classic, func(gopacket.CaptureInfo) layers.LinkType { return classic.LinkType() }
 	}
 	return c.read(ctx)
 }
@@ -71,8 +50,8 @@ func readCapture(ctx context.Context, src *source, s *sink) error {
 func (c *capture) read(ctx context.Context) error {
 	var last time.Time
 	for number := 1; ; number++ {
-		data, info, err := c.packets.ReadPacketData()
-		if errors.Is(err, io.EOF) && len(data) == 0 {
+		f, err := c.frames.next()
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -82,68 +61,173 @@ func (c *capture) read(ctx context.Context) error {
 			}
 			return fmt.Errorf("packet %d, %s, can't be read (%w); the capture is damaged or was cut off: mend it, for example by tcpdump -r OLD -w NEW", number, at, err)
 		}
-		last = info.Timestamp
+		last = f.at
 		if number%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := c.packet(ctx, data, info); err != nil {
+		if err := c.packet(ctx, f); err != nil {
 			return err
 		}
 	}
 }
 
 // packet hands on the flow export that a packet carries, if it does.
-func (c *capture) packet(ctx context.Context, data []byte, info gopacket.CaptureInfo) error {
-	if info.CaptureLength < info.Length {
+func (c *capture) packet(ctx context.Context, f frame) error {
+	if f.cut {
 		c.sink.skip("packets cut by the capture's snap length (capture with tcpdump -s 0)", 1)
 		return nil
 	}
-	p := gopacket.NewPacket(data, c.linkType(info), gopacket.DecodeOptions{Lazy: true, NoCopy: true})
-	from, udp, err := c.datagram(p, info.Timestamp)
+	from, payload, err := c.datagram(f)
 	switch {
 	case err != nil:
-		c.sink.skip("IPv4 fragments that do not fit together", 1)
+		c.sink.skip(err.Error(), 1)
 		return nil
-	case udp == nil:
+	case payload == nil:
 		return nil
-	case !isExport(udp.Payload):
+	case !isExport(payload):
 		c.sink.skip("UDP datagrams that are no flow export", 1)
 		return nil
 	}
-	return c.sink.datagram(ctx, from, info.Timestamp, udp.Payload)
+	return c.sink.datagram(ctx, from, f.at, payload)
 }
+
+// Reasons for which a packet is left out.
+var (
+	errFragments   = errors.New("IPv4 fragments that do not fit together")
+	errIPv6Pieces  = errors.New("IPv6 fragments")
+	errLinkUnknown = errors.New("packets of a kind of link that is not known (capture on Ethernet, or with tcpdump -i any)")
+)
+
+const protocolUDP = 17
 
 // datagram finds the UDP datagram of a packet; nil when there is none, or not
 // yet all of it.
-func (c *capture) datagram(p gopacket.Packet, at time.Time) (from netip.Addr, udp *layers.UDP, err error) {
-	switch ip := p.NetworkLayer().(type) {
-	case *layers.IPv4:
-		from, _ = netip.AddrFromSlice(ip.SrcIP)
-		whole, err := c.fragments.DefragIPv4WithTimestamp(ip, at)
-		if err != nil {
-			return from, nil, err
-		}
-		if whole == nil {
-			return from, nil, nil
-		}
-		if whole != ip && whole.Protocol == layers.IPProtocolUDP {
-			udp := &layers.UDP{}
-			if err := udp.DecodeFromBytes(whole.Payload, gopacket.NilDecodeFeedback); err != nil {
-				return from, nil, err
-			}
-			return from, udp, nil
-		}
-	case *layers.IPv6:
-		from, _ = netip.AddrFromSlice(ip.SrcIP)
-		if p.Layer(layers.LayerTypeIPv6Fragment) != nil {
-			c.sink.skip("IPv6 fragments", 1)
-			return from, nil, nil
-		}
+func (c *capture) datagram(f frame) (from netip.Addr, payload []byte, err error) {
+	ip, known := ipLayer(f.link, f.data)
+	switch {
+	case !known:
+		return from, nil, errLinkUnknown
+	case len(ip) == 0:
+		return from, nil, nil
+	case ip[0]>>4 == 4:
+		return c.ipv4(ip, f.at)
+	case ip[0]>>4 == 6:
+		return ipv6(ip)
+	}
+	return from, nil, nil
+}
+
+// Link types of captures.
+const (
+	linkNull     = 0
+	linkEthernet = 1
+	linkRawBSD   = 12
+	linkRawOther = 14
+	linkRaw      = 101
+	linkLoop     = 108
+	linkCooked   = 113
+	linkIPv4     = 228
+	linkIPv6     = 229
+	linkCooked2  = 276
+)
+
+// ipLayer strips what is before the IP layer.
+func ipLayer(link uint16, b []byte) (ip []byte, known bool) {
+	skip := 0
+	switch link {
+	case linkEthernet:
+		return decode.IPLayer(b), true
+	case linkRaw, linkRawBSD, linkRawOther, linkIPv4, linkIPv6:
+	case linkNull, linkLoop:
+		skip = 4
+	case linkCooked:
+		return cooked(b, 14, 16), true
+	case linkCooked2:
+		return cooked(b, 0, 20), true
 	default:
+		return nil, false
+	}
+	if len(b) < skip {
+		return nil, true
+	}
+	return b[skip:], true
+}
+
+// cooked strips Linux's head of captures on any interface, and VLAN tags behind
+// it. The protocol, an Ethernet type, is at one offset, the rest at another.
+func cooked(b []byte, protocol, rest int) []byte {
+	if len(b) < rest {
+		return nil
+	}
+	frame := make([]byte, 12, 14+len(b)-rest) // as Ethernet would have it
+	frame = append(frame, b[protocol:protocol+2]...)
+	return decode.IPLayer(append(frame, b[rest:]...))
+}
+
+// ipv4 takes a packet apart and puts fragments together.
+func (c *capture) ipv4(b []byte, at time.Time) (from netip.Addr, payload []byte, err error) {
+	if len(b) < 20 {
 		return from, nil, nil
 	}
-	udp, _ = p.TransportLayer().(*layers.UDP)
-	return from.Unmap(), udp, nil
+	from = netip.AddrFrom4([4]byte(b[12:16]))
+	head, size := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
+	if b[9] != protocolUDP || head < 20 {
+		return from, nil, nil
+	}
+	if size == 0 { // left to the network card
+		size = len(b)
+	}
+	if size < head || size > len(b) {
+		return from, nil, nil
+	}
+	body := b[head:size] // behind it is Ethernet's padding
+	flags := binary.BigEndian.Uint16(b[6:])
+	if more, offset := flags&0x2000 != 0, int(flags&0x1fff)*8; more || offset > 0 {
+		key := fragmentKey{from, netip.AddrFrom4([4]byte(b[16:20])), binary.BigEndian.Uint16(b[4:])}
+		if body, err = c.fragments.add(key, offset, more, body, at); body == nil {
+			return from, nil, err
+		}
+	}
+	return from, udpPayload(body), nil
+}
+
+// ipv6 takes a packet apart.
+func ipv6(b []byte) (from netip.Addr, payload []byte, err error) {
+	if len(b) < 40 {
+		return from, nil, nil
+	}
+	from = netip.AddrFrom16([16]byte(b[8:24])).Unmap()
+	next, body := b[6], b[40:]
+	if size := int(binary.BigEndian.Uint16(b[4:])); size > 0 && size <= len(body) {
+		body = body[:size]
+	}
+	for {
+		switch next {
+		case protocolUDP:
+			return from, udpPayload(body), nil
+		case 44:
+			return from, nil, errIPv6Pieces
+		case 0, 43, 60: // hop-by-hop, routing, destination
+			if len(body) < 8 || len(body) < 8+8*int(body[1]) {
+				return from, nil, nil
+			}
+			next, body = body[0], body[8+8*int(body[1]):]
+		default:
+			return from, nil, nil
+		}
+	}
+}
+
+// udpPayload is what a datagram carries; nil when it is cut.
+func udpPayload(b []byte) []byte {
+	if len(b) < 8 {
+		return nil
+	}
+	size := int(binary.BigEndian.Uint16(b[4:]))
+	if size < 8 || size > len(b) {
+		return nil
+	}
+	return b[8:size]
 }
 
 // isExport tells flow exports from other datagrams by their first bytes.

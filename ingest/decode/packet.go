@@ -87,6 +87,16 @@ func (p *packet) parseEthernet(b []byte) bool {
 	return true
 }
 
+// IPLayer is what an Ethernet frame carries of IP, with everything behind it;
+// nil when it is another protocol, or cut before.
+func IPLayer(frame []byte) []byte {
+	var p packet
+	if !p.parseEthernet(frame) || p.ip == noIP {
+		return nil
+	}
+	return frame[p.link:]
+}
+
 // skipLabels passes an MPLS label stack. What follows names its kind only by
 // its first four bits.
 func skipLabels(b []byte, at int) (kind uint16, next int) {

@@ -1,17 +1,8 @@
 package kafka
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
-	"time"
-
-	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
 // Config says where flows are handed to and how.
@@ -72,74 +63,4 @@ func (c Config) Validate() error {
 		wrong("kafka-cert and kafka-key go together; set both, or none")
 	}
 	return errors.Join(problems...)
-}
-
-// client is a writer with connections of its own.
-type client struct {
-	*kafkago.Writer
-
-	connections *kafkago.Transport
-}
-
-// Close ends the writing and the connections.
-func (c *client) Close() error {
-	err := c.Writer.Close()
-	c.connections.CloseIdleConnections()
-	return err
-}
-
-// newWriter returns the client. It connects when there is something to write.
-func newWriter(c Config) (*client, error) {
-	transport := &kafkago.Transport{ClientID: "flattraffic", DialTimeout: 5 * time.Second}
-	var err error
-	if transport.TLS, err = c.tls(); err != nil {
-		return nil, err
-	}
-	if transport.SASL, err = c.mechanism(); err != nil {
-		return nil, err
-	}
-	return &client{connections: transport, Writer: &kafkago.Writer{
-		Addr: kafkago.TCP(c.Brokers...), Topic: c.Topic, Transport: transport,
-		RequiredAcks: kafkago.RequireAll, Compression: kafkago.Lz4,
-		MaxAttempts: 1, // the producer tries again itself, and says so
-		BatchSize:   100_000, BatchBytes: 900_000, BatchTimeout: 10 * time.Millisecond,
-		AllowAutoTopicCreation: true,
-	}}, nil
-}
-
-func (c Config) tls() (*tls.Config, error) {
-	if !c.TLS {
-		return nil, nil
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		text, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read kafka-ca: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("kafka-ca %s holds no certificate; name a PEM file", c.CA)
-		}
-	}
-	if c.Cert != "" {
-		own, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("read kafka-cert and kafka-key: %w", err)
-		}
-		t.Certificates = []tls.Certificate{own}
-	}
-	return t, nil
-}
-
-func (c Config) mechanism() (sasl.Mechanism, error) {
-	switch c.SASL {
-	case saslPlain:
-		return plain.Mechanism{Username: c.User, Password: c.Password}, nil
-	case saslSHA256:
-		return scram.Mechanism(scram.SHA256, c.User, c.Password)
-	case saslSHA512:
-		return scram.Mechanism(scram.SHA512, c.User, c.Password)
-	}
-	return nil, nil
 }

@@ -2,13 +2,10 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
-
-	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/flattraffic/flattraffic/flow"
 )
@@ -30,15 +27,17 @@ type Stats struct {
 	Bytes      int64  // of these
 }
 
-// writer is the part of a Kafka client that is used.
+// writer is a Kafka client.
 type writer interface {
-	WriteMessages(ctx context.Context, messages ...kafkago.Message) error
-	Close() error
+	// write sends messages and returns those that the brokers have not
+	// acknowledged, with the reason.
+	write(ctx context.Context, messages [][]byte) (left [][]byte, err error)
+	close() error
 }
 
 // chunk is messages that are sent together.
 type chunk struct {
-	messages []kafkago.Message
+	messages [][]byte
 	size     int64 // bytes of memory
 }
 
@@ -122,10 +121,10 @@ func (p *Producer) close() {
 	if len(p.ends) == 0 {
 		return
 	}
-	c := chunk{messages: make([]kafkago.Message, len(p.ends)), size: int64(len(p.text) + len(p.ends)*messageBytes)}
+	c := chunk{messages: make([][]byte, len(p.ends)), size: int64(len(p.text) + len(p.ends)*messageBytes)}
 	from := 0
 	for i, end := range p.ends {
-		c.messages[i].Value = p.text[from:end:end]
+		c.messages[i] = p.text[from:end:end]
 		from = end
 	}
 	p.queue = append(p.queue, c)
@@ -171,7 +170,7 @@ func (p *Producer) Run(ctx context.Context) error {
 	defer cancel()
 	p.sendAll(last)
 	p.leave()
-	if err := p.writer.Close(); err != nil {
+	if err := p.writer.close(); err != nil {
 		return fmt.Errorf("close the connection to Kafka: %w", err)
 	}
 	return nil
@@ -211,11 +210,10 @@ func (p *Producer) sendAll(ctx context.Context) {
 
 // send sends messages until all are acknowledged or ctx is done, and returns
 // those that are left.
-func (p *Producer) send(ctx context.Context, messages []kafkago.Message) (left []kafkago.Message) {
+func (p *Producer) send(ctx context.Context, messages [][]byte) [][]byte {
 	var told time.Time
 	for pause := retryLeast; ; pause = min(2*pause, retryMost) {
-		err := p.writer.WriteMessages(ctx, messages...)
-		left = failed(messages, err)
+		left, err := p.writer.write(ctx, messages)
 		p.mu.Lock()
 		done := uint64(len(messages) - len(left))
 		p.stats.HandedOver += done
@@ -226,7 +224,7 @@ func (p *Producer) send(ctx context.Context, messages []kafkago.Message) (left [
 		}
 		if now := time.Now(); now.Sub(told) >= quietFor {
 			told = now
-			p.log.Warn("Kafka does not take flows; they wait in memory", "error", cause(err), "topic", p.cfg.Topic)
+			p.log.Warn("Kafka does not take flows; they wait in memory", "error", err, "topic", p.cfg.Topic)
 		}
 		select {
 		case <-ctx.Done():
@@ -234,34 +232,4 @@ func (p *Producer) send(ctx context.Context, messages []kafkago.Message) (left [
 		case <-time.After(pause):
 		}
 	}
-}
-
-// failed are the messages that an attempt did not bring to the brokers.
-func failed(messages []kafkago.Message, err error) []kafkago.Message {
-	if err == nil {
-		return nil
-	}
-	var each kafkago.WriteErrors
-	if !errors.As(err, &each) || len(each) != len(messages) {
-		return messages
-	}
-	var left []kafkago.Message
-	for i := range messages {
-		if each[i] != nil {
-			left = append(left, messages[i])
-		}
-	}
-	return left
-}
-
-// cause is the first of the errors of an attempt.
-func cause(err error) error {
-	if each, ok := errors.AsType[kafkago.WriteErrors](err); ok {
-		for _, e := range each {
-			if e != nil {
-				return e
-			}
-		}
-	}
-	return err
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net"
@@ -19,7 +20,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -160,26 +160,21 @@ func TestBrokersAway(t *testing.T) {
 }
 
 // fakeWriter answers as it is told.
-type fakeWriter func(messages []kafkago.Message) error
+type fakeWriter func(messages [][]byte) (left [][]byte, err error)
 
-func (f fakeWriter) WriteMessages(_ context.Context, messages ...kafkago.Message) error {
+func (f fakeWriter) write(_ context.Context, messages [][]byte) ([][]byte, error) {
 	return f(messages)
 }
-func (f fakeWriter) Close() error { return nil }
+func (f fakeWriter) close() error { return nil }
 
 // Of a try that failed in part, only what failed is sent again; a stop counts
 // what never went.
 func TestPartlyFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries []int
-		broken := kafkago.LeaderNotAvailable
-		w := fakeWriter(func(messages []kafkago.Message) error {
+		w := fakeWriter(func(messages [][]byte) ([][]byte, error) {
 			tries = append(tries, len(messages))
-			errs := make(kafkago.WriteErrors, len(messages))
-			for i := range 2 {
-				errs[i] = broken
-			}
-			return errs
+			return messages[:2], errors.New("no leader")
 		})
 		p := newProducer(Config{Brokers: []string{"nowhere:1"}, Topic: "flows", Format: JSON}, w, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
