@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -294,13 +295,16 @@ func TestReadersAgree(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(frame{})); diff != "" {
-			t.Errorf("%s (-gopacket +ours):\n%s", name, diff)
+		same := func(a, b frame) bool {
+			return a.link == b.link && a.at.Equal(b.at) && a.cut == b.cut && bytes.Equal(a.data, b.data)
+		}
+		if !slices.EqualFunc(want, got, same) {
+			t.Errorf("%s (-gopacket +ours):\n%s", name, cmp.Diff(want, got, cmp.AllowUnexported(frame{})))
 		}
 		c := &capture{}
 		for _, f := range got {
-			if diff := cmp.Diff(payloadOf(f), found(c, f)); diff != "" && !strings.Contains(diff, "fragments") {
-				t.Errorf("%s: datagram (-gopacket +ours):\n%s", name, diff)
+			if want, got := payloadOf(f), found(c, f); want != got && !strings.Contains(got, "fragments") {
+				t.Errorf("%s: datagram (-gopacket +ours):\n%s", name, cmp.Diff(want, got))
 			}
 		}
 	}
