@@ -1,6 +1,8 @@
 WITH
     (SELECT min(`end`) FROM flows) AS oldest,
-    (SELECT min(`end`) FROM flows WHERE counted) AS oldest_counted
+    -- In the order of the table, so that it ends with the first day that has any.
+    (SELECT toDate(`end`) FROM flows WHERE counted ORDER BY toDate(`end`) LIMIT 1) AS first_counted,
+    (SELECT min(`end`) FROM flows WHERE counted AND toDate(`end`) = first_counted) AS oldest_counted
 SELECT
     (SELECT count() FROM flows) AS flows,
     toDateTime(toStartOfMonth(oldest), 'UTC') AS month,
