@@ -95,7 +95,7 @@ upgrade-test: engine ## a backup of every schema there has been, upgraded: the s
 	$(GO) test -count=1 -v -run Upgrade ./backup
 
 .PHONY: release
-release: ## build deb, rpm, tar, SBOM and checksums into dist (VERSION=1.2.3 ARCHES="amd64 arm64" ENGINES="amd64 arm64")
+release: ## build deb, rpm, tar, SBOM and checksums into dist (VERSION=1.2.3 ARCHES="amd64 arm64" ENGINES=amd64)
 	tools/release.sh dist
 
 .PHONY: release-test

@@ -4,7 +4,10 @@
 # a list of all that is in them (SBOM), and the checksums. The same commit gives
 # the same bytes.
 #
-#   VERSION=1.2.3 ARCHES="amd64 arm64" ENGINES="amd64 arm64" tools/release.sh [DIRECTORY]
+#   VERSION=1.2.3 ARCHES="amd64 arm64" ENGINES=amd64 tools/release.sh [DIRECTORY]
+#
+# There is no package of the engine for arm64: the program there takes a
+# clickhouse binary on its PATH, or a server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -58,10 +61,11 @@ for ARCH in ${ARCHES:-amd64 arm64}; do
     gzip -9n > "$dist/$name.tar.gz"
 done
 
-for ARCH in ${ENGINES-amd64 arm64}; do
+for ARCH in ${ENGINES-amd64}; do
   echo "flattraffic-engine $ARCH"
   export ARCH STAGE="$work/engine-$ARCH"
-  cpu=$ARCH; [ "$ARCH" = amd64 ] && cpu=x64
+  cpu=$ARCH
+  [ "$ARCH" != amd64 ] || cpu=x64
   mkdir -p "$STAGE"
   cp clickhouse/engine/package.json clickhouse/engine/package-lock.json "$STAGE/"
   npm ci --prefix "$STAGE" --os=linux --cpu="$cpu" --libc=glibc --no-audit --no-fund --loglevel=error --progress=false
