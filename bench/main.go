@@ -113,7 +113,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.rate, "rate", 320_000, "flows a second offered to the ingest")
 	f.DurationVar(&o.duration, "duration", time.Minute, "how long flows are offered")
 	f.StringVar(&years, "years", "1,2,5,10", "lengths of the household's history")
-	f.IntVar(&o.flowsPerDay, "flows-per-day", 170_000, "flows a day of the household")
+	f.IntVar(&o.flowsPerDay, "flows-per-day", 176_000, "flows a day of the household")
 	f.IntVar(&o.ispDays, "isp-days", 30, "days of the provider's history")
 	f.IntVar(&o.ispPerDay, "isp-flows-per-day", 2_000_000, "flows a day of the provider")
 	f.IntVar(&o.requests, "requests", 100, "timed requests a page")
