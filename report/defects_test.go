@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,36 @@ func TestFlowAtMidnightIsInOneDay(t *testing.T) {
 	want := map[string]uint64{"2026-11-13": 500, "2026-11-14": 507}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A flow too small to have a byte for each day that it covers is no row of a
+// day that got none.
+func TestShareOfNothingIsNoRow(t *testing.T) {
+	const name = "Europe/Berlin"
+	conn := database(t, name)
+	if err := conn.Exec(t.Context(), "SYSTEM STOP MERGES"); err != nil { // which would take rows of zeros away
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Exec(context.WithoutCancel(t.Context()), "SYSTEM START MERGES"); err != nil {
+			t.Error(err)
+		}
+	})
+	tiny := received(time.Date(2026, 11, 15, 12, 0, 0, 0, location(t, name)), 1)
+	tiny.durationMs, tiny.packets = (48 * time.Hour).Milliseconds(), 1
+	insert(t, conn, []record{tiny})
+	r := newReports(t, conn, settingsOf(plan(t, name, "1", nil)), time.Date(2026, 11, 17, 0, 0, 0, 0, location(t, name)))
+	host := "&host=" + tiny.host.Unmap().String()
+	for day, want := range map[string]int{"from=2026-11-13&to=2026-11-14": 1, "from=2026-11-14&to=2026-11-15": 0, "from=2026-11-15&to=2026-11-16": 1} {
+		for _, kind := range []Kind{Hosts, Protocols} {
+			if got := len(run(t, r, parse(t, kind, day)).Rows); got != want {
+				t.Errorf("%v, %s: got %d rows, want %d", kind, day, got, want)
+			}
+		}
+		if got := len(run(t, r, parse(t, Host, day+host)).Detail.Peers); got != want {
+			t.Errorf("%s: got %d far ends, want %d", day, got, want)
+		}
 	}
 }
 

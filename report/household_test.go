@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
@@ -194,7 +195,8 @@ func database(t *testing.T, zone string) driver.Conn {
 func insert(t *testing.T, conn driver.Conn, records []record) {
 	t.Helper()
 	for chunk := range slices.Chunk(records, 150) {
-		batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO flows (end, duration_ms, exporter, origin, direction, counted, host, peer, protocol, service, sampling_rate, bytes, packets)")
+		asIngest := ch.Context(t.Context(), ch.WithSettings(ch.Settings{"optimize_on_insert": 0}))
+		batch, err := conn.PrepareBatch(asIngest, "INSERT INTO flows (end, duration_ms, exporter, origin, direction, counted, host, peer, protocol, service, sampling_rate, bytes, packets)")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -84,6 +84,11 @@ var (
 // counters are the columns that Counters.fields reads. All rollups have them.
 const counters = "sum(u.received), sum(u.sent), sum(u.internal), sum(u.unmatched), sum(u.packets), sum(u.flows)"
 
+// something is the condition that a group has any counter. The share of a
+// small flow in a quarter hour may be nothing, and leaves a row of zeros until
+// the engine merges it away.
+const something = "sum(u.received) + sum(u.sent) + sum(u.internal) + sum(u.unmatched) + sum(u.packets) + sum(u.flows) > 0"
+
 // booked is the place of the most specific local network that holds u.host,
 // from 1; 0 when none does. An IPv6 range holds no IPv4 address.
 const booked = "arrayFirstIndex((four, low, high) -> four = " + isFour + " AND u.host >= low AND u.host <= high," +
@@ -284,7 +289,7 @@ func (q *question) over(ctx context.Context, what, statement string, parts []sou
 // further parameters.
 func (q *question) each(ctx context.Context, what, statement string, s source, more map[string]string, scan func(driver.Rows) error) error {
 	statement = strings.NewReplacer(
-		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{booked}}", booked, "{{exempt}}", s.exempt,
+		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{something}}", something, "{{booked}}", booked, "{{exempt}}", s.exempt,
 		"{{where}}", strings.Join(s.where, " AND "),
 	).Replace(statement)
 	params := ch.Parameters(maps.Clone(s.params))

@@ -11,5 +11,6 @@ FROM
     FROM {{table}} AS u
     WHERE {{where}}
     GROUP BY host, number
+    HAVING received + sent + internal + unmatched + packets + flows > 0
 ) AS d
 GROUP BY d.host

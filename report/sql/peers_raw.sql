@@ -27,5 +27,6 @@ FROM
     WHERE u.counted AND {{where}}
     GROUP BY u.peer
 ) AS e
+WHERE e.received + e.sent + e.internal + e.unmatched + e.packets + e.flows > 0
 ORDER BY e.received + e.sent DESC, e.internal + e.unmatched DESC, e.peer
 LIMIT {limit:UInt32}
