@@ -324,7 +324,7 @@ type meterDays struct {
 
 func (q *question) beforeFlows(ctx context.Context, w window) ([]meterDays, error) {
 	var list []meterDays
-	err := q.over(ctx, "days of other meters", historyDaysSQL, q.parts(w, dims{}), nil, func(rows driver.Rows) error {
+	err := q.over(ctx, "days of other meters", historyDaysSQL, q.parts(w, dims{}), func(rows driver.Rows) error {
 		var one meterDays
 		err := rows.Scan(&one.meter, &one.bytes)
 		one.meter = one.meter.Unmap()

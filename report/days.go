@@ -73,7 +73,7 @@ func (q *question) usageByDay(ctx context.Context, parts ...source) (map[billing
 		usage[epoch.AddDays(int(n))] = day
 		return nil
 	}
-	return usage, q.over(ctx, "days", daysSQL, parts, nil, scan)
+	return usage, q.over(ctx, "days", daysSQL, parts, scan)
 }
 
 // presentDays are the days of the window on which anything at all was

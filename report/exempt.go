@@ -252,7 +252,7 @@ func (q *question) usedByHost(ctx context.Context, w window) ([]Row, error) {
 func (q *question) sentByHost(ctx context.Context, parts ...source) ([]Row, error) {
 	var list []address
 	place := map[netip.Addr]int{}
-	err := q.over(ctx, "what each host used", driversSQL, parts, nil, func(r driver.Rows) error {
+	err := q.over(ctx, "what each host used", driversSQL, parts, func(r driver.Rows) error {
 		var one address
 		if err := r.Scan(&one.host, &one.Received, &one.Sent); err != nil {
 			return err

@@ -77,7 +77,7 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 	parts := q.parts(w, need)
 	var list []address
 	place := map[netip.Addr]int{}
-	err := q.over(ctx, "hosts", statement, parts, nil, func(r driver.Rows) error {
+	err := q.over(ctx, "hosts", statement, parts, func(r driver.Rows) error {
 		var one address
 		var keys []uint16
 		var usage []uint64

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
@@ -11,6 +10,7 @@ import (
 	"time"
 	_ "time/tzdata"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/google/go-cmp/cmp/cmpopts"

@@ -43,7 +43,7 @@ func (q *question) networks(ctx context.Context) ([]Row, error) {
 	for i := range parts {
 		q.addNetworks(&parts[i])
 	}
-	if err := q.over(ctx, "networks", networksSQL, parts, nil, scan); err != nil {
+	if err := q.over(ctx, "networks", networksSQL, parts, scan); err != nil {
 		return nil, err
 	}
 	return q.networkRows(booked, unmatched), nil

@@ -41,7 +41,7 @@ func (q *question) protocols(ctx context.Context) ([]Row, error) {
 		rows = append(rows, row)
 		return nil
 	}
-	if err := q.over(ctx, "protocols", protocolsSQL, q.parts(q.window(), dims{protocol: true}), nil, scan); err != nil {
+	if err := q.over(ctx, "protocols", protocolsSQL, q.parts(q.window(), dims{protocol: true}), scan); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(rows, func(a, b Row) int {

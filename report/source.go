@@ -268,9 +268,9 @@ func together(ctx context.Context, parts ...func(context.Context) error) error {
 
 // over runs a statement on several sources at the same time and hands every row
 // of them to scan, one after the other, in no order.
-func (q *question) over(ctx context.Context, what, statement string, parts []source, more map[string]string, scan func(driver.Rows) error) error {
+func (q *question) over(ctx context.Context, what, statement string, parts []source, scan func(driver.Rows) error) error {
 	if len(parts) == 1 {
-		return q.each(ctx, what, statement, parts[0], more, scan)
+		return q.each(ctx, what, statement, parts[0], nil, scan)
 	}
 	var mu sync.Mutex
 	one := func(rows driver.Rows) error {
@@ -280,7 +280,7 @@ func (q *question) over(ctx context.Context, what, statement string, parts []sou
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range parts {
-		group.Go(func() error { return q.each(ctx, what, statement, part, more, one) })
+		group.Go(func() error { return q.each(ctx, what, statement, part, nil, one) })
 	}
 	return group.Wait()
 }
@@ -320,7 +320,7 @@ func (q *question) each(ctx context.Context, what, statement string, s source, m
 // whole days still come from the daily tables, which is much less to read.
 func (q *question) total(ctx context.Context, w window) (Counters, error) {
 	var total Counters
-	err := q.over(ctx, "total", totalSQL, q.parts(w, dims{}), nil, func(rows driver.Rows) error {
+	err := q.over(ctx, "total", totalSQL, q.parts(w, dims{}), func(rows driver.Rows) error {
 		var c Counters
 		err := rows.Scan(c.fields()...)
 		total.add(c)
