@@ -66,7 +66,7 @@ func (p reportPages) unmatched(w http.ResponseWriter, r *http.Request) error {
 	}
 	if page.Empty != nil && len(page.Chips) == 0 {
 		page.Empty = &empty{
-			Title: "Nothing is unmatched", Why: "In " + page.Picker.Label + " each flow had an end in one of your networks.",
+			Title: "Nothing is unmatched", Why: "In " + page.Picker.Label + " no flow came that had no end in one of your networks.",
 			Links: []link{{Text: "Networks", Href: a.at.to("/networks")}},
 		}
 	}
