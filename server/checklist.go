@@ -40,8 +40,12 @@ func checklist(e *exporterSeen, doubled bool, now time.Time) []Check {
 		add(e.Longest <= tooLong, "Active timeout is short", "Active timeout is too long")
 	}
 	if records := e.Events["records"]; records > 0 {
-		lost := e.Events["lost_records"] + e.Events["lost_datagrams"]
-		add(len(losses(e)) == 0, "Complete to "+fraction(1-float64(lost)/float64(records+lost)), "Some of it is lost")
+		lost, estimate := lostRecords(e)
+		to := "Complete to "
+		if estimate {
+			to += "about "
+		}
+		add(len(losses(e)) == 0, to+fraction(1-float64(lost)/float64(records+lost)), "Some of it is lost")
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -95,8 +96,12 @@ func losses(e *exporterSeen) []Finding {
 	var found []Finding
 	add := func(bad bool, text, fix string) { found = append(found, Finding{bad, text, fix}) }
 	records := e.Events["records"]
-	if lost := e.Events["lost_records"] + e.Events["lost_datagrams"]; share(lost, records+lost) > lossPercent {
-		add(true, grouped(lost)+" records or datagrams got lost on the way in the last 24 hours.",
+	if lost, estimate := lostRecords(e); share(lost, records+lost) > lossPercent {
+		about := ""
+		if estimate {
+			about = "About "
+		}
+		add(true, about+grouped(lost)+" records got lost on the way in the last 24 hours.",
 			"Use a wired line between router and this machine; a busy router can also drop exports: see its own counters.")
 	}
 	if n := e.Events["queue_drops"]; n > 0 {
@@ -115,6 +120,22 @@ func losses(e *exporterSeen) []Finding {
 		add(true, grouped(n)+" parts were refused because it announced too many templates or sources.", "See whether it really is your router that sends from this address.")
 	}
 	return found
+}
+
+// lostRecords is how many records of an exporter got lost on the way. Where its
+// sequence numbers count datagrams it is an estimate, by the mean of those that
+// came.
+func lostRecords(e *exporterSeen) (lost uint64, estimate bool) {
+	lost = e.Events["lost_records"]
+	datagrams := e.Events["lost_datagrams"]
+	if datagrams == 0 {
+		return lost, false
+	}
+	each := 1.0
+	if came := e.Events["datagrams"]; came > 0 {
+		each = max(each, float64(e.Events["records"])/float64(came))
+	}
+	return lost + uint64(math.Round(float64(datagrams)*each)), true
 }
 
 // share is a part of a whole in percent.

@@ -80,7 +80,7 @@ func TestStatusWithExporter(t *testing.T) {
 		t.Fatalf("cards = %q, want two exporters", cards)
 	}
 	i := slices.IndexFunc(cards, func(c string) bool { return strings.HasPrefix(c, "192.168.1.1 ") })
-	for _, want := range []string{"receiving", "IPFIX", "12,345", "50 records or datagrams got lost"} {
+	for _, want := range []string{"receiving", "IPFIX", "12,345", "50 records got lost"} {
 		if i < 0 || !strings.Contains(cards[i], want) {
 			t.Errorf("cards = %q, want %q at 192.168.1.1", cards, want)
 		}
@@ -126,6 +126,8 @@ func TestDiagnose(t *testing.T) {
 		{"sampled", false, func(e *exporterSeen) { e.SamplingRate = 1000 }, []string{"1 packet of 1,000"}},
 		{"little loss", false, func(e *exporterSeen) { e.Events["lost_records"] = 5 }, nil},
 		{"loss", false, func(e *exporterSeen) { e.Events["lost_records"] = 5000 }, []string{"5,000 records"}},
+		{"little loss of datagrams", false, func(e *exporterSeen) { e.Events["lost_datagrams"] = 4 }, nil},
+		{"loss of datagrams of 20 records", false, func(e *exporterSeen) { e.Events["lost_datagrams"] = 6 }, []string{"About 120 records"}},
 		{"several", false, func(e *exporterSeen) { e.Events["malformed"], e.Longest = 3, time.Hour }, []string{"rules", "long flows"}},
 		{"unknown to the list", false, func(e *exporterSeen) { e.Known = false; e.Events = map[string]uint64{"blocked": 4} }, []string{"not on the list"}},
 	}
@@ -175,6 +177,9 @@ func TestChecklist(t *testing.T) {
 		want    []string // ! before what fails
 	}{
 		{"all is well", func(*exporterSeen) {}, false, []string{"Datagrams arrive", "Templates are here", "Both directions", "Nothing counted twice", "Active timeout is short", "Complete to 100 %"}},
+		{"a datagram of ten records is lost", func(e *exporterSeen) {
+			e.Events["records"], e.Events["datagrams"], e.Events["lost_datagrams"] = 100_000, 10_000, 9
+		}, false, []string{"Datagrams arrive", "Templates are here", "Both directions", "Nothing counted twice", "Active timeout is short", "Complete to about 99.9 %"}},
 		{"sFlow has no templates", func(e *exporterSeen) { e.Origin = "sflow" }, false, []string{"Datagrams arrive", "Both directions", "Nothing counted twice", "Active timeout is short", "Complete to 100 %"}},
 		{"silent, long and lossy", func(e *exporterSeen) {
 			e.LastSeen, e.Longest = now.Add(-time.Hour), 30*time.Minute
