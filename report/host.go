@@ -51,13 +51,13 @@ func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
 	detail.PeersLeft = !q.past && q.req.Brief && w.first.DaysUntil(w.next) > briefDays
 	without := q.past || detail.PeersLeft
 	return settle(ctx, func() (bool, error) {
-		var peers []Peer
+		var raw bool // raw flows told the far ends, and may have been dropped
 		err := together(ctx,
 			func(ctx context.Context) (err error) { detail.Days, err = q.days(ctx); return err },
 			func(ctx context.Context) (err error) { detail.Protocols, err = q.protocols(ctx); return err },
 			func(ctx context.Context) (err error) {
 				if !without {
-					peers, err = q.peers(ctx)
+					detail.Peers, raw, err = q.peers(ctx)
 				}
 				return err
 			},
@@ -70,7 +70,9 @@ func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
 		if without {
 			return result.Total == sum(detail.Protocols), nil
 		}
-		detail.Peers, err = q.withForgotten(ctx, peers, result.Total)
+		if raw {
+			detail.Peers, err = q.withForgotten(ctx, detail.Peers, result.Total)
+		}
 		return result.Total == sum(detail.Protocols) && result.Total == sumPeers(detail.Peers), err
 	})
 }
@@ -92,12 +94,13 @@ func (q *question) whoIs(detail *HostResult, addresses []address) {
 	detail.Device, _ = q.roster.device(row.Host)
 }
 
-// peers lists the far ends of the host by usage, those beyond the limit as one.
-func (q *question) peers(ctx context.Context) ([]Peer, error) {
+// peers lists the far ends of the host by usage, those beyond the limit as one,
+// and says whether they were read from raw flows.
+func (q *question) peers(ctx context.Context) (peers []Peer, raw bool, err error) {
 	w := q.window()
 	s := q.from(w, dims{})
 	statement := peersSQL
-	if s.table == "usage_15m" || q.req.Filter.Protocol.Set { // daily_peer has days only, and no protocols
+	if raw = s.table == "usage_15m" || q.req.Filter.Protocol.Set; raw { // daily_peer has days only, and no protocols
 		statement = peersRawSQL
 		// A record overlaps the window when it ends in it or after it and
 		// began before its end; no duration is longer than 32 bits hold.
@@ -106,10 +109,9 @@ func (q *question) peers(ctx context.Context) ([]Peer, error) {
 	} else {
 		s.table = "daily_peer"
 	}
-	var peers []Peer
 	var count uint64
 	var all Counters
-	err := q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(peerLimit + 1)}, func(r driver.Rows) error {
+	err = q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(peerLimit + 1)}, func(r driver.Rows) error {
 		var p Peer
 		if err := r.Scan(slices.Concat([]any{&p.Address}, p.fields(), []any{&count}, all.fields())...); err != nil {
 			return err
@@ -128,7 +130,7 @@ func (q *question) peers(ctx context.Context) ([]Peer, error) {
 			peers[i].Name, _ = q.called(peers[i].Address)
 		}
 	}
-	return peers, err
+	return peers, raw, err
 }
 
 // withForgotten adds what far ends lack to the total because raw flows of the
