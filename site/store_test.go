@@ -447,3 +447,41 @@ func TestCurrentIsReadAgainWhenChanged(t *testing.T) {
 		t.Errorf("got networks %v, want those another process saved", got.Networks)
 	}
 }
+
+// Every kind of change makes another version of the tables, so no reading of
+// an old one can stand.
+func TestEveryChangeMakesAnotherVersion(t *testing.T) {
+	store, _ := newStore(t)
+	last := store.stands(t.Context())
+	for _, test := range []struct {
+		what   string
+		change func(context.Context) error
+	}{
+		{"line", func(ctx context.Context) error { return store.SaveLine(ctx, DefaultLine, "Fibre", nil) }},
+		{"network", func(ctx context.Context) error {
+			return store.SaveNetwork(ctx, Network{Prefix: netip.MustParsePrefix("10.1.0.0/16"), Name: "Lab", Metered: true})
+		}},
+		{"exporter", func(ctx context.Context) error {
+			return store.SaveExporter(ctx, Exporter{Address: netip.MustParseAddr("10.1.0.1"), Name: "Router"})
+		}},
+		{"display", func(ctx context.Context) error { return store.SaveDisplay(ctx, Display{ReverseDNS: false}) }},
+		{"device", func(ctx context.Context) error {
+			return store.SaveDevice(ctx, Device{ID: "d", Name: "Phone", MACs: []uint64{1}})
+		}},
+		{"person", func(ctx context.Context) error {
+			_, err := store.SavePerson(ctx, Person{Name: "Ann", Weight: 1})
+			return err
+		}},
+		{"what the ISP says", func(ctx context.Context) error {
+			return store.SaveBill(ctx, DefaultLine, billing.Date{Year: 2026, Month: time.March, Day: 1}, "12 GB")
+		}},
+		{"alerts", func(ctx context.Context) error { return store.SaveAlerts(ctx, DefaultAlerts(), Secrets{}) }},
+	} {
+		do(t, test.change(t.Context()))
+		version := store.stands(t.Context())
+		if version == "" || version == last {
+			t.Errorf("%s: version %q, was %q", test.what, version, last)
+		}
+		last = version
+	}
+}
