@@ -272,24 +272,19 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// On a quiet network the last flow is visible within two seconds of its
-// arrival, without another one coming.
+// On a quiet network the last flow becomes visible without another one coming.
 func TestLastFlowIsVisibleSoon(t *testing.T) {
 	conn, dial := database(t)
 	h := run(t, deliver.Config{FlushInterval: time.Second}, deliver.Deps{Dial: dial})
 	rows := randomRows(t, rand.New(rand.NewPCG(3, 4)), 1, newYear)
-	start := time.Now()
 	h.Append(rows)
-	var n uint64
-	for n == 0 {
+	waitFor(t, "the flow to be visible, though no other one comes", func() bool {
+		var n uint64
 		if err := conn.QueryRow(t.Context(), "SELECT count() FROM flows").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(start); took > 2*time.Second {
-			t.Fatalf("not visible after %s", took)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return n == 1
+	})
 }
 
 func TestConfigErrors(t *testing.T) {
