@@ -32,8 +32,9 @@ import (
 
 const (
 	settingsEvery   = 5 * time.Second  // how often settings are read
-	ledgerEvery     = 5 * time.Second  // how often the ledger is delivered
-	ledgerAwayEvery = 5 * time.Minute  // the same while ClickHouse is away: counts add up in memory
+	ledgerNewsEvery = 5 * time.Second  // how often the ledger is delivered when it has something new to tell
+	ledgerEvery     = 30 * time.Second // and when there is only more of the same
+	ledgerAwayEvery = 5 * time.Minute  // and while ClickHouse is away: counts add up in memory
 	stateEvery      = 10 * time.Second // how often what is known of exporters and addresses is written
 	templatesEvery  = 30 * time.Second // how often templates are saved
 	tickEvery       = 2 * time.Second  // how often a decoder's waiting sets and gaps are looked at
@@ -230,13 +231,26 @@ func (in *Ingest) flushLedger(ctx context.Context) {
 	last := time.Now()
 	every(ctx, in.cfg.FlushInterval, func() {
 		since, task := time.Since(last), in.journal.Save
-		if since >= ledgerAwayEvery || since >= ledgerEvery && !in.away() {
+		if since >= in.ledgerDue() {
 			last, task = time.Now(), in.journal.Flush
 		}
 		if err := task(); err != nil {
 			in.deps.Log.Warn("the ledger waits", "error", err)
 		}
 	})
+}
+
+// ledgerDue is how long after the last delivery of the ledger the next one is
+// due.
+func (in *Ingest) ledgerDue() time.Duration {
+	switch {
+	case in.away():
+		return ledgerAwayEvery
+	case in.ledger.News():
+		return ledgerNewsEvery
+	default:
+		return ledgerEvery
+	}
 }
 
 // writeState writes what is known of exporters and addresses. While ClickHouse

@@ -38,6 +38,7 @@ type Ledger struct {
 	known     map[netip.Addr]struct{} // exporters that sent records
 	strangers map[netip.Addr]struct{} // others with rows of their own in the newest bucket
 	newest    int64
+	told      map[key]uint64 // what the last delivery held
 }
 
 // New returns an empty ledger.
@@ -101,6 +102,19 @@ func (l *Ledger) Totals() map[Event]uint64 {
 	return maps.Clone(l.totals)
 }
 
+// News says whether something is counted that the last delivery did not hold: a
+// new quarter hour, exporter or event, and not only more of the same.
+func (l *Ledger) News() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.counts {
+		if _, ok := l.told[k]; !ok {
+			return true
+		}
+	}
+	return false
+}
+
 // peek returns the counts that are not delivered, and how often they changed so
 // far.
 func (l *Ledger) peek() (counts map[key]uint64, changes uint64) {
@@ -114,7 +128,7 @@ func (l *Ledger) take() map[key]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	counts := l.counts
-	l.counts = make(map[key]uint64, len(counts))
+	l.counts, l.told = make(map[key]uint64, len(counts)), counts
 	return counts
 }
 
@@ -122,6 +136,7 @@ func (l *Ledger) take() map[key]uint64 {
 func (l *Ledger) giveBack(counts map[key]uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.told = nil
 	for k, n := range counts {
 		l.counts[k] += n
 	}

@@ -136,3 +136,43 @@ func TestForgedSourcesAreBounded(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A delivery may wait while there is only more of the same to tell.
+func TestNews(t *testing.T) {
+	l := ledger.New()
+	var table table
+	flush := func() {
+		t.Helper()
+		if err := l.Flush(table.insert); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.News() {
+		t.Error("news of nothing")
+	}
+	for _, step := range []struct {
+		what     string
+		exporter netip.Addr
+		at       time.Time
+		event    ledger.Event
+		want     bool
+	}{
+		{"the first count", router, at, ledger.Datagrams, true},
+		{"more of it", router, at, ledger.Datagrams, false},
+		{"another event", router, at, ledger.Malformed, true},
+		{"another exporter", netip.MustParseAddr("192.168.1.2"), at, ledger.Malformed, true},
+		{"the next quarter hour", router, at.Add(time.Second), ledger.Datagrams, true},
+		{"more of that", router, at.Add(2 * time.Second), ledger.Datagrams, false},
+	} {
+		l.Count(step.exporter, step.at, step.event, 1)
+		if got := l.News(); got != step.want {
+			t.Errorf("%s: news %v, want %v", step.what, got, step.want)
+		}
+		flush()
+	}
+	l.Count(router, at.Add(time.Second), ledger.Datagrams, 1)
+	table.refuse = errors.New("away")
+	if l.Flush(table.insert) == nil || !l.News() {
+		t.Error("what was refused is not told yet")
+	}
+}
