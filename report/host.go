@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -123,7 +122,7 @@ func (q *question) peers(ctx context.Context) (peers []Peer, raw bool, err error
 	slices.SortFunc(peers, func(a, b Peer) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Address.Compare(b.Address)) })
 	if count > peerLimit+1 {
 		peers = peers[:peerLimit]
-		peers = append(peers, Peer{Name: fmt.Sprintf("Others (%d)", count-peerLimit), Counters: all.less(sumPeers(peers))})
+		peers = append(peers, Peer{Name: "Others (" + grouped(count-peerLimit) + ")", Counters: all.less(sumPeers(peers))})
 	}
 	for i := range peers {
 		if peers[i].Address.IsValid() {

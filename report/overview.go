@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -161,7 +160,7 @@ func head(rows []Row) []Row {
 	if len(rows) <= headLimit+1 {
 		return rows
 	}
-	name := fmt.Sprintf("Others (%d)", len(rows)-headLimit)
+	name := "Others (" + grouped(uint64(len(rows)-headLimit)) + ")"
 	others := Row{Name: name, Title: name, Counters: sum(rows[headLimit:])}
 	return append(slices.Clone(rows[:headLimit]), others)
 }
