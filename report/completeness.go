@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/flow"
 )
@@ -97,6 +95,8 @@ func (t *tally) note(format string, args ...any) {
 // exporters and of the ingest as a whole.
 func (q *question) ledger(w window) source {
 	s := source{
+		table: "ledger",
+		in:    reachOf(w),
 		where: []string{"l.bucket >= toDateTime({start:UInt32}, 'UTC') AND l.bucket < toDateTime({end:UInt32}, 'UTC')"},
 		params: map[string]string{
 			"start": strconv.FormatInt(w.start.Unix(), 10), "end": strconv.FormatInt(w.end.Unix(), 10),
@@ -173,7 +173,9 @@ func (q *question) completeness(ctx context.Context, t *tally, total Counters) (
 // uncountedNote says why the ledger has no counts of figures that are there.
 func (q *question) uncountedNote(ctx context.Context, w window) (string, error) {
 	here := false
-	err := q.each(ctx, "origin of flows", receivedHereSQL, q.ledger(w), nil, func(rows driver.Rows) error { return rows.Scan(&here) })
+	s := q.ledger(w)
+	s.table = "flows"
+	err := q.each(ctx, "origin of flows", receivedHereSQL, s, nil, func(rows scanner) error { return rows.Scan(&here) })
 	switch {
 	case err != nil:
 		return "", err
@@ -324,7 +326,7 @@ type meterDays struct {
 
 func (q *question) beforeFlows(ctx context.Context, w window) ([]meterDays, error) {
 	var list []meterDays
-	err := q.over(ctx, "days of other meters", historyDaysSQL, q.parts(w, dims{}), func(rows driver.Rows) error {
+	err := q.over(ctx, "days of other meters", historyDaysSQL, q.parts(w, dims{}), func(rows scanner) error {
 		var one meterDays
 		err := rows.Scan(&one.meter, &one.bytes)
 		one.meter = one.meter.Unmap()
@@ -356,7 +358,9 @@ func (t *tally) noteHistory(list []meterDays) {
 // samplingRates are the rates in force in a window of the exporters that sample.
 func (q *question) samplingRates(ctx context.Context, w window) (map[netip.Addr]uint32, error) {
 	rates := map[netip.Addr]uint32{}
-	err := q.each(ctx, "sampling", sampledSQL, q.ledger(w), nil, func(rows driver.Rows) error {
+	s := q.ledger(w)
+	s.table = "exporter_state"
+	err := q.each(ctx, "sampling", sampledSQL, s, nil, func(rows scanner) error {
 		var x netip.Addr
 		var rate uint32
 		err := rows.Scan(&x, &rate)

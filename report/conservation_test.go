@@ -285,10 +285,7 @@ func TestTotalOfAnyWindow(t *testing.T) {
 	pieces := piecesOf(records)
 	conn := database(t, name)
 	insert(t, conn, records)
-	q, err := newReports(t, conn, settingsOf(plan(t, name, "1", nil)), now).ask(t.Context(), Request{Kind: Days}, name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := questionOf(t, newReports(t, conn, settingsOf(plan(t, name, "1", nil)), now), Request{Kind: Days})
 	at := func(d, h, m int) time.Time { return time.Date(2026, 3, d, h, m, 0, 0, zone) }
 	for _, test := range []struct {
 		start, end time.Time

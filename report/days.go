@@ -3,8 +3,6 @@ package report
 import (
 	"context"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/billing"
 )
 
@@ -62,7 +60,7 @@ func lastOf(days []billing.Date, none billing.Date) billing.Date {
 // usageByDay sums up sources by day of the window's zone.
 func (q *question) usageByDay(ctx context.Context, parts ...source) (map[billing.Date]Counters, error) {
 	usage := map[billing.Date]Counters{}
-	scan := func(rows driver.Rows) error {
+	scan := func(rows scanner) error {
 		var n uint16
 		var c Counters
 		if err := rows.Scan(append([]any{&n}, c.fields()...)...); err != nil {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/site"
 )
@@ -126,7 +124,7 @@ func (q *question) splitByDay(ctx context.Context, w window, p billing.Plan) (da
 		days, err = q.readSplitByDay(ctx, s)
 		return days, nil, err
 	}
-	err = settle(ctx, func() (bool, error) {
+	err = q.settle(ctx, func() (bool, error) {
 		usage, err := q.usageByDay(ctx, whole)
 		if err != nil {
 			return false, err
@@ -154,7 +152,7 @@ func (q *question) splitByDay(ctx context.Context, w window, p billing.Plan) (da
 
 func (q *question) readSplitByDay(ctx context.Context, s source) (map[billing.Date]split, error) {
 	days := map[billing.Date]split{}
-	err := q.each(ctx, "days that count", exemptDaysSQL, s, nil, func(rows driver.Rows) error {
+	err := q.each(ctx, "days that count", exemptDaysSQL, s, nil, func(rows scanner) error {
 		var n uint16
 		var one split
 		if err := rows.Scan(append([]any{&n}, one.fields()...)...); err != nil {
@@ -252,7 +250,7 @@ func (q *question) usedByHost(ctx context.Context, w window) ([]Row, error) {
 func (q *question) sentByHost(ctx context.Context, parts ...source) ([]Row, error) {
 	var list []address
 	place := map[netip.Addr]int{}
-	err := q.over(ctx, "what each host used", driversSQL, parts, func(r driver.Rows) error {
+	err := q.over(ctx, "what each host used", driversSQL, parts, func(r scanner) error {
 		var one address
 		if err := r.Scan(&one.host, &one.Received, &one.Sent); err != nil {
 			return err

@@ -3,8 +3,6 @@ package report
 import (
 	"context"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // extent is how far back figures of the line reach.
@@ -28,7 +26,7 @@ func (q *question) extent(ctx context.Context) (extent, error) {
 	days := false
 	err := together(ctx,
 		func(ctx context.Context) error {
-			return q.each(ctx, "first quarter hour", firstSQL, q.everything("usage_15m"), nil, func(r driver.Rows) error {
+			return q.each(ctx, "first quarter hour", firstSQL, q.everything("usage_15m"), nil, func(r scanner) error {
 				var any bool
 				var bucket uint32
 				err := r.Scan(&any, &bucket)
@@ -42,7 +40,7 @@ func (q *question) extent(ctx context.Context) (extent, error) {
 			if q.dayZone == "" {
 				return nil
 			}
-			return q.each(ctx, "first day", firstDaySQL, q.everything("daily_total"), nil, func(r driver.Rows) error { return r.Scan(&days, &day) })
+			return q.each(ctx, "first day", firstDaySQL, q.everything("daily_total"), nil, func(r scanner) error { return r.Scan(&days, &day) })
 		},
 	)
 	if err != nil {

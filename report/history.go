@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/billing"
 )
 
@@ -140,7 +138,7 @@ func (q *question) foldQuarters(ctx context.Context, run []billing.Period, usage
 		bounds = append(bounds, strconv.FormatInt(p.Start.Unix(), 10))
 	}
 	more := map[string]string{"bounds": "[" + strings.Join(bounds, ",") + "]"}
-	return q.each(ctx, "periods", exemptPeriodsSQL, s, more, func(r driver.Rows) error {
+	return q.each(ctx, "periods", exemptPeriodsSQL, s, more, func(r scanner) error {
 		var start uint32
 		var one split
 		if err := r.Scan(append([]any{&start}, one.fields()...)...); err != nil {

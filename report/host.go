@@ -5,8 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // peerLimit is how many far ends are listed by themselves.
@@ -49,7 +47,7 @@ func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
 	w := q.window()
 	detail.PeersLeft = !q.past && q.req.Brief && w.first.DaysUntil(w.next) > briefDays
 	without := q.past || detail.PeersLeft
-	return settle(ctx, func() (bool, error) {
+	return q.settle(ctx, func() (bool, error) {
 		var raw bool // raw flows told the far ends, and may have been dropped
 		err := together(ctx,
 			func(ctx context.Context) (err error) { detail.Days, err = q.days(ctx); return err },
@@ -104,13 +102,14 @@ func (q *question) peers(ctx context.Context) (peers []Peer, raw bool, err error
 		// A record overlaps the window when it ends in it or after it and
 		// began before its end; no duration is longer than 32 bits hold.
 		s.where = []string{"u.end >= toDateTime({start:UInt32}, 'UTC') AND toUnixTimestamp(u.end) < toUInt64({end:UInt32}) + 4294968"}
+		s.table, s.in = "flows", rawReach(w)
 		q.filter(&s)
 	} else {
 		s.table = "daily_peer"
 	}
 	var count uint64
 	var all Counters
-	err = q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(peerLimit + 1)}, func(r driver.Rows) error {
+	err = q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(peerLimit + 1)}, func(r scanner) error {
 		var p Peer
 		if err := r.Scan(slices.Concat([]any{&p.Address}, p.fields(), []any{&count}, all.fields())...); err != nil {
 			return err
@@ -140,7 +139,9 @@ func (q *question) withForgotten(ctx context.Context, peers []Peer, total Counte
 		return peers, nil
 	}
 	dropped := false
-	err := q.each(ctx, "months without raw flows", rawDroppedSQL, q.ledger(q.window()), nil, func(r driver.Rows) error { return r.Scan(&dropped) })
+	s := q.ledger(q.window())
+	s.table, s.in = "raw_drops", reach{}
+	err := q.each(ctx, "months without raw flows", rawDroppedSQL, s, nil, func(r scanner) error { return r.Scan(&dropped) })
 	if err != nil || !dropped {
 		return peers, err
 	}
@@ -168,8 +169,8 @@ func (c Counters) minus(o Counters) (rest Counters, less bool) {
 // namesOfHost lists the names the host had, latest first.
 func (q *question) namesOfHost(ctx context.Context) ([]Name, error) {
 	var names []Name
-	s := source{params: map[string]string{"hosts": addressArray(q.only)}}
-	err := q.each(ctx, "names", namesSQL, s, nil, func(r driver.Rows) error {
+	s := source{table: "host_names", params: map[string]string{"hosts": addressArray(q.only)}}
+	err := q.each(ctx, "names", namesSQL, s, nil, func(r scanner) error {
 		var n Name
 		if err := r.Scan(&n.Name, &n.Source, &n.FirstSeen, &n.LastSeen); err != nil {
 			return err

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // seriesLimit is the longest span with a sparkline a host, in days.
@@ -77,7 +75,7 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 	parts := q.parts(w, need)
 	var list []address
 	place := map[netip.Addr]int{}
-	err := q.over(ctx, "hosts", statement, parts, func(r driver.Rows) error {
+	err := q.over(ctx, "hosts", statement, parts, func(r scanner) error {
 		var one address
 		var keys []uint16
 		var usage []uint64
@@ -133,7 +131,7 @@ func (q *question) lastSeen(ctx context.Context) (map[netip.Addr]time.Time, erro
 		w.start = start.Truncate(quarter).In(w.start.Location())
 	}
 	seen := map[netip.Addr]time.Time{}
-	err := q.each(ctx, "hosts last seen", seenSQL, q.fromQuarters(w), nil, func(r driver.Rows) error {
+	err := q.each(ctx, "hosts last seen", seenSQL, q.fromQuarters(w), nil, func(r scanner) error {
 		var host netip.Addr
 		var bucket uint32
 		if err := r.Scan(&host, &bucket); err != nil {
@@ -177,7 +175,7 @@ func (q *question) knownBefore(ctx context.Context) (map[netip.Addr]bool, error)
 	whole := *q
 	whole.req.Filter = Filter{Line: q.req.Filter.Line}
 	known := map[netip.Addr]bool{}
-	err := q.each(ctx, "hosts known before", knownSQL, whole.from(earlier, dims{host: true}), nil, func(r driver.Rows) error {
+	err := q.each(ctx, "hosts known before", knownSQL, whole.from(earlier, dims{host: true}), nil, func(r scanner) error {
 		var host netip.Addr
 		err := r.Scan(&host)
 		known[host.Unmap()] = true

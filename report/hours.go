@@ -3,8 +3,6 @@ package report
 import (
 	"context"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // hoursLimit is the longest span that is shown by the hour, and weekLimit the
@@ -42,7 +40,7 @@ func (q *question) hours(ctx context.Context) ([]Row, error) {
 		}
 		rows = append(rows, Row{Start: at, End: end, Gap: true, Partial: q.at.Before(end)})
 	}
-	err := q.each(ctx, "hours", quartersSQL, q.fromQuarters(w), nil, func(r driver.Rows) error {
+	err := q.each(ctx, "hours", quartersSQL, q.fromQuarters(w), nil, func(r scanner) error {
 		var at uint32
 		var c Counters
 		if err := r.Scan(append([]any{&at}, c.fields()...)...); err != nil {
@@ -98,7 +96,7 @@ func (q *question) week(ctx context.Context) (*Week, error) {
 	}
 	var week Week
 	zone := w.start.Location()
-	err := q.each(ctx, "hours by weekday", quartersSQL, q.fromQuarters(w), nil, func(r driver.Rows) error {
+	err := q.each(ctx, "hours by weekday", quartersSQL, q.fromQuarters(w), nil, func(r scanner) error {
 		var at uint32
 		var c Counters
 		if err := r.Scan(append([]any{&at}, c.fields()...)...); err != nil {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/site"
 )
@@ -49,7 +47,7 @@ func (q *question) findLine() error {
 // rows sum to the total, and what of its own cap was used in its own period.
 func (q *question) lineRows(ctx context.Context) ([]Row, error) {
 	byExporter := map[netip.Addr]Counters{}
-	err := q.each(ctx, "lines", exportersSQL, q.from(q.window(), dims{}), nil, func(rows driver.Rows) error {
+	err := q.each(ctx, "lines", exportersSQL, q.from(q.window(), dims{}), nil, func(rows scanner) error {
 		var exporter netip.Addr
 		var c Counters
 		if err := rows.Scan(append([]any{&exporter}, c.fields()...)...); err != nil {

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/billing"
 )
 
@@ -76,7 +74,7 @@ func (q *question) readBook(ctx context.Context, w window) (*book, error) {
 		running: running{through: map[int64]bool{}, seconds: map[int64]uint64{}},
 		heard:   map[netip.Addr][]stretch{},
 	}
-	err := q.each(ctx, "ledger", ledgerSQL, q.ledger(w), nil, func(rows driver.Rows) error {
+	err := q.each(ctx, "ledger", ledgerSQL, q.ledger(w), nil, func(rows scanner) error {
 		var exporter netip.Addr
 		var event string
 		var total uint64
@@ -167,7 +165,9 @@ func (q *question) ranFirst(ctx context.Context, w window, r running) (first tim
 	if r.in(w.start) == quarter {
 		return w.start, nil
 	}
-	err = q.each(ctx, "begin of the ledger", firstRunningSQL, q.ledger(w), nil, func(rows driver.Rows) error {
+	s := q.ledger(w)
+	s.in = reach{} // it looks for the first of all
+	err = q.each(ctx, "begin of the ledger", firstRunningSQL, s, nil, func(rows scanner) error {
 		var at uint32
 		err := rows.Scan(&at)
 		first = time.Unix(int64(at), 0)

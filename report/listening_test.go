@@ -45,10 +45,7 @@ func TestBook(t *testing.T) {
 		insertLedger(t, conn, rows[from:min(from+500, len(rows))]...)
 	}
 	req := Request{Kind: Days, Filter: Filter{Line: site.AllLines}}
-	q, err := newReports(t, conn, settingsOf(plan(t, zone.String(), "1", nil)), end).ask(t.Context(), req, zone.String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := questionOf(t, newReports(t, conn, settingsOf(plan(t, zone.String(), "1", nil)), end), req)
 	b, err := q.book(newWindow(start, end))
 	if err != nil {
 		t.Fatal(err)

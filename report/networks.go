@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/site"
 )
 
@@ -25,7 +23,7 @@ func (q *question) networks(ctx context.Context) ([]Row, error) {
 	specific := q.specificFirst()
 	booked := make([]Counters, len(specific)+1) // 0: elsewhere
 	var unmatched Counters
-	scan := func(r driver.Rows) error {
+	scan := func(r scanner) error {
 		var place uint32
 		var isUnmatched bool
 		var c Counters

@@ -21,7 +21,7 @@ const (
 )
 
 // settle runs ask until it says that its parts agree, a few times at most.
-func settle(ctx context.Context, ask func() (agreed bool, err error)) error {
+func (q *question) settle(ctx context.Context, ask func() (agreed bool, err error)) error {
 	for try := 1; ; try++ {
 		agreed, err := ask()
 		if err != nil || agreed || try == settleTries {
@@ -31,6 +31,9 @@ func settle(ctx context.Context, ask func() (agreed bool, err error)) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(settlePause):
+		}
+		if err := q.renew(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -86,7 +89,7 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 // lists sets the lists of an overview, whole, and the days as the rows of its
 // result. It returns the hosts.
 func (q *question) lists(ctx context.Context, result *Result, o *OverviewResult) (hosts []Row, err error) {
-	err = settle(ctx, func() (bool, error) {
+	err = q.settle(ctx, func() (bool, error) {
 		var days []Row
 		var addresses []address
 		err := together(ctx,

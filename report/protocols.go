@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/flattraffic/flattraffic/flow"
 )
 
@@ -26,7 +24,7 @@ func (q *question) protocolsReport(ctx context.Context) (*Result, error) {
 func (q *question) protocols(ctx context.Context) ([]Row, error) {
 	var rows []Row
 	place := map[serviceKey]int{}
-	scan := func(r driver.Rows) error {
+	scan := func(r scanner) error {
 		var row Row
 		if err := r.Scan(append([]any{&row.ProtocolNumber, &row.Service}, row.fields()...)...); err != nil {
 			return err

@@ -22,8 +22,9 @@ type question struct {
 	settings *site.Settings
 	line     site.Line
 	span     Span
-	services []serviceKey     // of the protocol filter; empty with Any
-	dayZone  string           // zone of the daily tables, empty when they cannot be used
+	services []serviceKey // of the protocol filter; empty with Any
+	dayZone  string       // zone of the daily tables, empty when they cannot be used
+	reading  *reading
 	notes    *notes           // on how the request was read
 	past     bool             // it is the time another question is compared with
 	called   namer            // the names of the span
@@ -33,8 +34,8 @@ type question struct {
 	only     []netip.Addr     // of the host filter: all addresses of the device; empty = all hosts
 }
 
-// ask makes a request definite. zone is that of the days of the daily tables.
-func (r *Reports) ask(ctx context.Context, req Request, zone string) (*question, error) {
+// definite makes a request definite.
+func (r *Reports) definite(ctx context.Context, req Request, read *reading) (*question, error) {
 	settings, err := r.settings(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load settings: %w", err)
@@ -43,7 +44,7 @@ func (r *Reports) ask(ctx context.Context, req Request, zone string) (*question,
 		req.Filter = Filter{Group: Unmatched, Line: req.Filter.Line, Protocol: req.Filter.Protocol}
 		req.Compare = CompareNone
 	}
-	q := &question{Reports: r, req: req, at: r.now(), settings: settings, dayZone: zone, notes: &notes{}, books: &books{ctx: ctx}}
+	q := &question{Reports: r, req: req, at: r.now(), settings: settings, dayZone: read.held.zone, reading: read, notes: &notes{}, books: &books{ctx: ctx}}
 	if err := q.findLine(); err != nil {
 		return nil, err
 	}
@@ -64,17 +65,6 @@ func (r *Reports) ask(ctx context.Context, req Request, zone string) (*question,
 		return nil, err
 	}
 	return q, q.selectHosts(ctx)
-}
-
-// zoneOfDays is the zone of the days of the daily tables; empty when they do
-// not agree, as while a change of zone puts new ones in place one by one. The
-// quarter hours answer everything then.
-func (r *Reports) zoneOfDays(ctx context.Context) (string, error) {
-	var zone string
-	if err := r.conn.QueryRow(ctx, dayZoneSQL).Scan(&zone); err != nil {
-		return "", fmt.Errorf("load zone of the daily tables: %w", err)
-	}
-	return zone, nil
 }
 
 // noteUnknownService says why a port that is no service has no traffic of its

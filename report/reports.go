@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -40,14 +39,14 @@ type Reports struct {
 	names    Names
 	now      func() time.Time
 	doubles  doublesCache
-	places   chan struct{}          // one for each statement that may run
-	zone     atomic.Pointer[string] // of the days of the daily tables, as the last report found it
+	answers  *answers
+	places   chan struct{} // one for each statement that may run
 }
 
 // New returns reports on the connection's database. settings is asked once for
 // each report, and so is now.
 func New(conn driver.Conn, settings func(context.Context) (*site.Settings, error), services *flow.Services, names Names, now func() time.Time) *Reports {
-	return &Reports{conn: conn, settings: settings, services: services, names: names, now: now, places: make(chan struct{}, atOnce)}
+	return &Reports{conn: conn, settings: settings, services: services, names: names, now: now, answers: newAnswers(), places: make(chan struct{}, atOnce)}
 }
 
 // Run answers a request. The error is a *RequestError when the request makes no
@@ -67,37 +66,28 @@ func (r *Reports) Run(ctx context.Context, req Request) (*Result, error) {
 }
 
 // run answers, and answers again when the days of the daily tables turn out to
-// be of another zone than the answer took them for: they may have been exchanged
-// meanwhile.
+// be of another zone than the answer took them for.
 func (r *Reports) run(ctx context.Context, req Request) (*Result, error) {
-	zone := r.zone.Load()
-	if zone == nil {
-		now, err := r.zoneOfDays(ctx)
-		if err != nil {
-			return nil, err
-		}
-		zone = &now
-	}
 	for {
-		result, err := r.runIn(ctx, req, *zone)
+		read, err := r.begin(ctx, req.Kind)
 		if err != nil {
 			return nil, err
 		}
-		now, err := r.zoneOfDays(ctx)
+		zone := read.held.zone
+		result, err := r.runIn(ctx, req, read)
 		if err != nil {
 			return nil, err
 		}
-		r.zone.Store(&now)
-		if now == *zone {
-			return result, nil
+		if agreed, err := r.finish(ctx, read, zone); err != nil || agreed {
+			return result, err
 		}
-		zone = &now
 	}
 }
 
-// runIn answers, with the days of the daily tables taken as those of a zone.
-func (r *Reports) runIn(ctx context.Context, req Request, zone string) (*Result, error) {
-	q, err := r.ask(ctx, req, zone)
+// runIn answers, with the days of the daily tables taken as those of the zone
+// that the reading began with.
+func (r *Reports) runIn(ctx context.Context, req Request, read *reading) (*Result, error) {
+	q, err := r.definite(ctx, req, read)
 	if err != nil {
 		return nil, err
 	}

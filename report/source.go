@@ -3,16 +3,12 @@ package report
 import (
 	"context"
 	_ "embed"
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
-	ch "github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flattraffic/flattraffic/billing"
@@ -25,6 +21,8 @@ import (
 var (
 	//go:embed sql/day_zone.sql
 	dayZoneSQL string
+	//go:embed sql/holdings.sql
+	holdingsSQL string
 	//go:embed sql/total.sql
 	totalSQL string
 	//go:embed sql/days.sql
@@ -111,6 +109,7 @@ var dailyTables = map[dims]string{
 // with the values of their parameters.
 type source struct {
 	table, day string
+	in         reach // the days of its rows
 	where      []string
 	params     map[string]string
 	exempt     string // the condition of what does not count toward the cap
@@ -125,7 +124,7 @@ func (q *question) from(w window, need dims) source {
 	need.protocol = need.protocol || f.Protocol.Set
 	s := q.quarters(w)
 	if w.whole && w.start.Location().String() == q.dayZone {
-		s.table, s.day = dailyTables[need], "u.day"
+		s.table, s.day, s.in = dailyTables[need], "u.day", reach{w.first, w.next.AddDays(-1)}
 		s.where = []string{"u.day >= {first:Date} AND u.day < {next:Date}"}
 	}
 	q.filter(&s)
@@ -136,6 +135,7 @@ func (q *question) from(w window, need dims) source {
 func (q *question) quarters(w window) source {
 	return source{
 		table: "usage_15m",
+		in:    reachOf(w),
 		day:   "toDate(u.bucket, {zone:String})",
 		where: []string{"u.bucket >= toDateTime({start:UInt32}, 'UTC') AND u.bucket < toDateTime({end:UInt32}, 'UTC')"},
 		params: map[string]string{
@@ -268,12 +268,12 @@ func together(ctx context.Context, parts ...func(context.Context) error) error {
 
 // over runs a statement on several sources at the same time and hands every row
 // of them to scan, one after the other, in no order.
-func (q *question) over(ctx context.Context, what, statement string, parts []source, scan func(driver.Rows) error) error {
+func (q *question) over(ctx context.Context, what, statement string, parts []source, scan func(scanner) error) error {
 	if len(parts) == 1 {
 		return q.each(ctx, what, statement, parts[0], nil, scan)
 	}
 	var mu sync.Mutex
-	one := func(rows driver.Rows) error {
+	one := func(rows scanner) error {
 		mu.Lock()
 		defer mu.Unlock()
 		return scan(rows)
@@ -285,42 +285,11 @@ func (q *question) over(ctx context.Context, what, statement string, parts []sou
 	return group.Wait()
 }
 
-// each runs a statement on a source and hands every row to scan. more are
-// further parameters.
-func (q *question) each(ctx context.Context, what, statement string, s source, more map[string]string, scan func(driver.Rows) error) error {
-	statement = strings.NewReplacer(
-		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{something}}", something, "{{booked}}", booked, "{{exempt}}", s.exempt,
-		"{{where}}", strings.Join(s.where, " AND "),
-	).Replace(statement)
-	params := ch.Parameters(maps.Clone(s.params))
-	maps.Copy(params, more)
-	select {
-	case q.places <- struct{}{}:
-		defer func() { <-q.places }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	rows, err := q.conn.Query(ch.Context(ctx, ch.WithParameters(params)), statement)
-	if err != nil {
-		return fmt.Errorf("load %s: %w", what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("load %s: %w", what, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("load %s: %w", what, err)
-	}
-	return nil
-}
-
 // total sums up a window. Of a window that begins or ends within a day the
 // whole days still come from the daily tables, which is much less to read.
 func (q *question) total(ctx context.Context, w window) (Counters, error) {
 	var total Counters
-	err := q.over(ctx, "total", totalSQL, q.parts(w, dims{}), func(rows driver.Rows) error {
+	err := q.over(ctx, "total", totalSQL, q.parts(w, dims{}), func(rows scanner) error {
 		var c Counters
 		err := rows.Scan(c.fields()...)
 		total.add(c)

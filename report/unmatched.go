@@ -3,8 +3,6 @@ package report
 import (
 	"context"
 	"net/netip"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // unmatchedReport lists the address ranges of the traffic with no local end,
@@ -17,10 +15,11 @@ func (q *question) unmatchedReport(ctx context.Context) (*Result, error) {
 	// As for far ends: a record overlaps the window when it ends in it or after
 	// it and began before its end.
 	s.where = []string{"u.direction = 'unmatched' AND u.end >= toDateTime({start:UInt32}, 'UTC') AND toUnixTimestamp(u.end) < toUInt64({end:UInt32}) + 4294968"}
+	s.table, s.in = "flows", rawReach(w)
 	q.filter(&s)
 	result := &Result{Rows: []Row{}}
 	ranges := uint64(0)
-	err := q.each(ctx, "unmatched ranges", unmatchedSQL, s, nil, func(r driver.Rows) error {
+	err := q.each(ctx, "unmatched ranges", unmatchedSQL, s, nil, func(r scanner) error {
 		var low, high netip.Addr
 		var row Row
 		if err := r.Scan(&low, &high, &row.Unmatched, &row.Packets, &row.Flows, &row.LastSeen, &ranges); err != nil {

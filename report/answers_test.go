@@ -1,0 +1,223 @@
+package report
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/flow"
+	"github.com/flattraffic/flattraffic/schema"
+)
+
+// counting counts the statements of reports.
+type counting struct {
+	driver.Conn
+
+	sent atomic.Int64
+}
+
+func (c *counting) Query(ctx context.Context, statement string, args ...any) (driver.Rows, error) {
+	c.sent.Add(1)
+	return c.Conn.Query(ctx, statement, args...)
+}
+
+// questionOf makes a request definite, as a report that begins now.
+func questionOf(t *testing.T, r *Reports, req Request) *question {
+	t.Helper()
+	read, err := r.begin(t.Context(), req.Kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := r.definite(t.Context(), req, read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// askedAgain are reports of every kind, over a month and over years.
+func askedAgain(t *testing.T) []Request {
+	t.Helper()
+	const years = "from=2023-06-01&to=2026-03-21"
+	var list []Request
+	for _, one := range []struct {
+		kind  Kind
+		query string
+	}{
+		{Overview, ""},
+		{Overview, years},
+		{Hosts, "from=2025-12-20T06:00:00Z&to=2026-03-20T08:15:00Z"},
+		{Days, years + "&protocol=dns"},
+		{Protocols, years},
+		{Networks, years},
+		{History, ""},
+		{Ranges, years},
+		{Host, "host=192.168.1.20"},
+		{Host, years + "&host=192.168.1.20"},
+	} {
+		list = append(list, parse(t, one.kind, one.query))
+	}
+	return list
+}
+
+// TestAnswersKnown changes the tables in every way there is, and compares the
+// reports of a program that knows answers from before with those of one that
+// has just been started.
+func TestAnswersKnown(t *testing.T) {
+	const name = "Asia/Kathmandu"
+	zone := location(t, name)
+	now := time.Date(2026, 3, 20, 10, 20, 0, 0, zone)
+	conn := database(t, name)
+	old := randomRecords(3, time.Date(2023, 5, 20, 0, 0, 0, 0, zone), time.Date(2023, 9, 1, 0, 0, 0, 0, zone), 200)
+	insert(t, conn, slices.Concat(old, randomRecords(4, time.Date(2025, 11, 20, 0, 0, 0, 0, zone), now, 600)))
+	insertLedger(t, conn, quiet(now.AddDate(0, 0, -20), now)...)
+	settings := settingsOf(plan(t, name, "12", nil))
+	counted := &counting{Conn: conn}
+	r := newReports(t, counted, settings, now)
+	late := record{
+		end: time.Date(2023, 7, 4, 12, 0, 0, 0, zone).Unix(), durationMs: 3_000_000, exporter: router, direction: flow.Received, counted: true,
+		host: hosts[0], peer: peers[0], protocol: 17, service: 53, bytes: 123_456_789, packets: 1000,
+	}
+	present := late
+	present.end = now.Add(-time.Minute).Unix()
+	for _, step := range []struct {
+		name   string
+		change func()
+		uneven bool // tables do not agree any more, and are asked until they do
+	}{
+		{"late flows of another year", func() { insert(t, conn, []record{late}) }, false},
+		{"flows of now", func() { insert(t, conn, []record{present}) }, false},
+		{"the ledger", func() { insertLedger(t, conn, ledgerRow{now.Add(-time.Hour), router, eventLostRecords, 7}) }, false},
+		{"merges", func() { execute(t, conn, "OPTIMIZE TABLE daily_total FINAL") }, false},
+		{"a mutation", func() {
+			execute(t, conn, "ALTER TABLE daily_host DELETE WHERE day = '2026-03-01' SETTINGS mutations_sync = 2")
+		}, true},
+		{"days of another zone", func() { check(t, schema.SetZone(t.Context(), conn, "America/Havana", nil)) }, false},
+		{"days of the plan's zone", func() { check(t, schema.SetZone(t.Context(), conn, name, nil)) }, false},
+		{"the settings", func() { settings.Networks = slices.Delete(localNetworks(), 1, 2) }, false},
+		{"what is told anew", func() {
+			check(t, schema.Retell(t.Context(), conn, schema.Rules{Networks: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}, Patience: time.Millisecond}, nil))
+		}, false},
+		{"months that are dropped", func() {
+			execute(t, conn, "ALTER TABLE usage_15m DROP PARTITION 202307")
+			execute(t, conn, "ALTER TABLE daily_total DROP PARTITION 2023")
+		}, true},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			step.change()
+			for _, req := range askedAgain(t) {
+				want := run(t, newReports(t, conn, settings, now), req)
+				var sent int64
+				for range 2 {
+					before := counted.sent.Load()
+					got := run(t, r, req)
+					sent = counted.sent.Load() - before
+					if diff := cmp.Diff(want, got, same, cmp.AllowUnexported(billing.Renewal{}, billing.FreeTimes{}), locations); diff != "" {
+						t.Fatalf("%s %v: -a program just started +this one\n%s", req.Kind, req.Query(), diff)
+					}
+				}
+				if sent != 1 && !step.uneven {
+					t.Errorf("%s %v: %d statements for what is known, want 1 that looks whether it is", req.Kind, req.Query(), sent)
+				}
+			}
+		})
+	}
+}
+
+// locations compares time zones by name.
+var locations = cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func execute(t *testing.T, conn driver.Conn, statement string) {
+	t.Helper()
+	if err := conn.Exec(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// TestAnswersUnderIngest asks again and again while flows arrive: what was
+// acknowledged before a report is in it.
+func TestAnswersUnderIngest(t *testing.T) {
+	const name = "Europe/Berlin"
+	zone := location(t, name)
+	now := time.Date(2026, 1, 3, 10, 20, 0, 0, zone)
+	conn := database(t, name)
+	r := newReports(t, conn, settingsOf(plan(t, name, "12", nil)), now)
+	var acknowledged atomic.Uint64
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := range 60 {
+			at := now.Add(-time.Minute)
+			if i%5 == 0 {
+				at = now.AddDate(-1, 0, 0)
+			}
+			insert(t, conn, []record{{
+				end: at.Unix(), exporter: router, direction: flow.Received, counted: true,
+				host: hosts[i%len(hosts)], peer: peers[0], protocol: 6, service: 443, bytes: 1000 + uint64(i), packets: 1,
+			}})
+			acknowledged.Add(1000 + uint64(i))
+		}
+	})
+	var done atomic.Bool
+	go func() { writing.Wait(); done.Store(true) }()
+	for last := false; !last; {
+		last = done.Load()
+		for _, kind := range []Kind{Days, Hosts, Overview} {
+			least := acknowledged.Load()
+			got := run(t, r, parse(t, kind, "from=2024-01-01&to=2026-01-04")).Total.Received
+			if got < least || last && got != least {
+				t.Fatalf("%s: %d bytes, and %d had been acknowledged", kind, got, least)
+			}
+		}
+	}
+}
+
+// TestAnswersBounded fills the memory of answers.
+func TestAnswersBounded(t *testing.T) {
+	a := newAnswers()
+	names := make([]fingerprint, 40)
+	for i := range names {
+		names[i][0] = byte(i)
+		a.keep(names[i], &sheet{size: answersLimit / 16})
+		a.get(names[0]) // it is used all the time
+	}
+	a.keep(fingerprint{1: 1}, &sheet{size: answersLimit})
+	if a.size > answersLimit || len(a.byName) != 16 || a.latest.Len() != 16 {
+		t.Errorf("%d bytes in %d answers, want at most %d in 16", a.size, len(a.byName), answersLimit)
+	}
+	for i, want := range map[int]bool{0: true, 1: false, 24: false, 26: true, 39: true} {
+		if got := a.get(names[i]) != nil; got != want {
+			t.Errorf("answer %d is kept: %v, want %v", i, got, want)
+		}
+	}
+}
+
+// TestReach checks which partitions a statement may read.
+func TestReach(t *testing.T) {
+	in := reach{date(2025, 11, 30), date(2026, 2, 1)}
+	for partition, want := range map[string]bool{
+		"2024": false, "2025": true, "2026": true, "2027": false,
+		"202510": false, "202511": true, "202512": true, "202602": true, "202603": false, "all": true,
+	} {
+		if got := in.has(partition); got != want {
+			t.Errorf("%s: %v, want %v", partition, got, want)
+		}
+		if !(reach{}).has(partition) {
+			t.Errorf("%s: not in the reach of all", partition)
+		}
+	}
+}

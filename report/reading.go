@@ -1,0 +1,177 @@
+package report
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// query is a statement as it is sent, and what it may read.
+type query struct {
+	what      string // for errors
+	statement string
+	params    ch.Parameters
+	table     string
+	in        reach
+}
+
+// name is the query's fingerprint while the tables hold what they do. known
+// reports whether it tells other rows apart, so that the answer can be kept.
+func (u query) name(h holdings) (name fingerprint, known bool) {
+	sum := sha256.New()
+	fmt.Fprint(sum, u.statement)
+	for _, key := range slices.Sorted(maps.Keys(u.params)) {
+		fmt.Fprintf(sum, "\x00%s\x00%s", key, u.params[key])
+	}
+	fmt.Fprint(sum, "\x00\x00")
+	known = h.describe(sum, u.table, u.in)
+	return fingerprint(sum.Sum(nil)), known
+}
+
+// reading is what one report reads: every statement once, and none whose answer
+// is known from an earlier report and has not changed.
+type reading struct {
+	kind Kind
+
+	mu    sync.Mutex
+	held  holdings // when the report began, or last found that its parts do not agree
+	asked map[fingerprint]*asked
+	ran   []ran
+	some  bool // a statement was sent
+}
+
+// asked is a statement that the report has asked.
+type asked struct {
+	done  chan struct{} // closed when it is answered
+	sheet *sheet        // nil when there is an error, or the answer was not written down
+}
+
+// ran is a statement whose answer may be kept.
+type ran struct {
+	query query
+	name  fingerprint
+	sheet *sheet
+}
+
+// begin looks what the tables hold, for a report of a kind.
+func (r *Reports) begin(ctx context.Context, kind Kind) (*reading, error) {
+	held, err := r.look(ctx, kind)
+	return &reading{kind: kind, held: held, asked: map[fingerprint]*asked{}}, err
+}
+
+// renew looks anew, for statements to be asked again.
+func (q *question) renew(ctx context.Context) error {
+	held, err := q.look(ctx, q.reading.kind)
+	if err != nil {
+		return err
+	}
+	q.reading.mu.Lock()
+	defer q.reading.mu.Unlock()
+	q.reading.held, q.reading.asked = held, map[fingerprint]*asked{}
+	return nil
+}
+
+// finish keeps the answers of statements whose rows are what they were before
+// they were read. It reports whether the days of the daily tables are still
+// those of a zone; they may have been exchanged meanwhile.
+func (r *Reports) finish(ctx context.Context, read *reading, zone string) (bool, error) {
+	if !read.some {
+		return true, nil
+	}
+	now, err := r.look(ctx, read.kind)
+	if err != nil || now.zone != zone {
+		return false, err
+	}
+	for _, one := range read.ran {
+		if name, known := one.query.name(now); known && name == one.name {
+			r.answers.keep(name, one.sheet)
+		}
+	}
+	return true, nil
+}
+
+// ask answers a query row by row: from what this report has asked already, from
+// what an earlier one was answered, or from the tables.
+func (q *question) ask(ctx context.Context, u query, scan func(scanner) error) error {
+	read := q.reading
+	read.mu.Lock()
+	name, known := u.name(read.held)
+	one, again := read.asked[name]
+	if !again {
+		one = &asked{done: make(chan struct{})}
+		read.asked[name] = one
+	}
+	read.mu.Unlock()
+	if again {
+		select {
+		case <-one.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if one.sheet == nil {
+			_, err := q.send(ctx, u, scan)
+			return err
+		}
+		return one.sheet.each(scan)
+	}
+	defer close(one.done)
+	if known {
+		if one.sheet = q.answers.get(name); one.sheet != nil {
+			return one.sheet.each(scan)
+		}
+	}
+	var err error
+	if one.sheet, err = q.send(ctx, u, scan); known && one.sheet != nil {
+		read.mu.Lock()
+		read.ran = append(read.ran, ran{u, name, one.sheet})
+		read.mu.Unlock()
+	}
+	return err
+}
+
+// send has ClickHouse answer a query. The sheet is nil when the answer was not
+// written down.
+func (q *question) send(ctx context.Context, u query, scan func(scanner) error) (*sheet, error) {
+	select {
+	case q.places <- struct{}{}:
+		defer func() { <-q.places }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	q.reading.mu.Lock()
+	q.reading.some = true
+	q.reading.mu.Unlock()
+	rows, err := q.conn.Query(ch.Context(ctx, ch.WithParameters(u.params)), u.statement)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", u.what, err)
+	}
+	defer rows.Close()
+	record := &recorder{scanner: rows, sheet: &sheet{}}
+	for rows.Next() {
+		if err := scan(record); err != nil {
+			return nil, fmt.Errorf("load %s: %w", u.what, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("load %s: %w", u.what, err)
+	}
+	return record.sheet, nil
+}
+
+// each asks a statement of a source and hands every row to scan. more are
+// further parameters.
+func (q *question) each(ctx context.Context, what, statement string, s source, more map[string]string, scan func(scanner) error) error {
+	statement = strings.NewReplacer(
+		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{something}}", something, "{{booked}}", booked, "{{exempt}}", s.exempt,
+		"{{where}}", strings.Join(s.where, " AND "),
+	).Replace(statement)
+	params := ch.Parameters(maps.Clone(s.params))
+	maps.Copy(params, more)
+	return q.ask(ctx, query{what, statement, params, s.table, s.in}, scan)
+}
