@@ -11,22 +11,20 @@ import (
 	"github.com/flattraffic/flattraffic/site"
 )
 
-// How long what was read of the table addresses is taken as current: for a
-// report, and for the names that the rounds of Run keep ready.
-const (
-	macsFresh  = 5 * time.Second
-	macsRecent = time.Minute
-)
+// macsFresh is how long what was read of the table addresses is taken as
+// current for a report.
+const macsFresh = 5 * time.Second
 
 // maxRosters bounds the spans whose devices are kept ready.
 const maxRosters = 16
 
 // roster is which addresses are of one device, for the spans asked for lately.
 type roster struct {
-	seen   []sightingOfMAC
-	read   time.Time
-	stored []site.Device
-	spans  map[[2]int64][]site.Device
+	seen    []sightingOfMAC
+	version string // of the table they were read of
+	read    time.Time
+	stored  []site.Device
+	spans   map[[2]int64][]site.Device
 }
 
 // Devices returns the machines of the household with all their addresses in a
@@ -43,25 +41,33 @@ func (n *Names) Devices(ctx context.Context, stored []site.Device, from, to time
 	return n.roster.of(stored, from.Unix(), to.Unix()), nil
 }
 
-// readMACs reads the table addresses unless that was done lately.
+// readMACs reads the table addresses unless that was done lately, or it is as
+// it was then.
 func (n *Names) readMACs(ctx context.Context, maxAge time.Duration) error {
 	n.mu.Lock()
-	fresh := !n.roster.read.IsZero() && n.now().Sub(n.roster.read) < maxAge
+	was, read := n.roster.version, n.roster.read
 	n.mu.Unlock()
-	if fresh {
+	if !read.IsZero() && n.now().Sub(read) < maxAge {
 		return nil
 	}
 	began := n.now()
-	seen, err := n.store.macs(ctx)
+	version, err := n.store.version(ctx, "addresses")
 	if err != nil {
-		return fmt.Errorf("read which MAC has which address: %w", err)
+		return err
+	}
+	var seen []sightingOfMAC
+	same := !read.IsZero() && version == was
+	if !same {
+		if seen, err = n.store.macs(ctx); err != nil {
+			return fmt.Errorf("read which MAC has which address: %w", err)
+		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !slices.Equal(seen, n.roster.seen) {
-		n.roster.seen, n.roster.spans = seen, nil
-	}
 	n.roster.read = began
+	if !same {
+		n.roster.seen, n.roster.version, n.roster.spans = seen, version, nil
+	}
 	return nil
 }
 
@@ -98,7 +104,7 @@ func (n *Names) deviceNames(ctx context.Context, own map[netip.Addr]string) erro
 	if len(stored) == 0 {
 		return nil
 	}
-	if err := n.readMACs(ctx, macsRecent); err != nil {
+	if err := n.readMACs(ctx, 0); err != nil {
 		return err
 	}
 	n.mu.Lock()

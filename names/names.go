@@ -50,6 +50,9 @@ const (
 	loadInterval  = 20 * time.Second // names that other processes have stored
 )
 
+// ownTables are those that loadOwn reads.
+var ownTables = []string{"host_names", "devices", "addresses"}
+
 // Resolver asks for the names of an address. *net.Resolver is one.
 type Resolver interface {
 	LookupAddr(ctx context.Context, addr string) ([]string, error)
@@ -139,7 +142,9 @@ func (n *Names) Run(ctx context.Context) error {
 	for range workers {
 		wg.Go(func() { n.lookUp(ctx, tick.C) })
 	}
-	wg.Go(func() { n.every(ctx, ownInterval, "read own names", n.loadOwn) })
+	wg.Go(func() {
+		n.every(ctx, ownInterval, "read own names", n.whenChanged(n.loadOwn, ownTables...))
+	})
 	wg.Go(func() { n.every(ctx, leaseInterval, "read lease files", n.leaseRound()) })
 	wg.Go(func() {
 		n.untilDone(ctx, "read stored names", n.load)
@@ -148,7 +153,7 @@ func (n *Names) Run(ctx context.Context) error {
 	})
 	wg.Go(func() {
 		<-loaded
-		n.every(ctx, loadInterval, "read stored names", n.load)
+		n.every(ctx, loadInterval, "read stored names", n.whenChanged(n.load, "host_names"))
 	})
 	wg.Go(func() {
 		<-loaded // Names that are known and new enough need no lookup.
@@ -181,6 +186,23 @@ func (n *Names) every(ctx context.Context, interval time.Duration, what string, 
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// whenChanged is a round that is done only when a row of the tables has
+// changed since it was done last.
+func (n *Names) whenChanged(round func(context.Context) error, tables ...string) func(context.Context) error {
+	var done string
+	return func(ctx context.Context) error {
+		version, err := n.store.version(ctx, tables...) // before the round: a change since then makes another
+		if err != nil || version == done {
+			return err
+		}
+		if err := round(ctx); err != nil {
+			return err
+		}
+		done = version
+		return nil
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,7 @@ type memory struct {
 	owned  map[netip.Addr]string
 	recall map[sighting]time.Time
 	locals []netip.Addr
+	asked  int // for the version
 	down   bool
 }
 
@@ -40,6 +42,14 @@ func (m *memory) failure() error {
 		return errDown
 	}
 	return nil
+}
+
+// version changes each time, as it may.
+func (m *memory) version(context.Context, ...string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked++
+	return strconv.Itoa(m.asked), m.failure()
 }
 
 func (m *memory) recent(context.Context) (map[sighting]time.Time, error) {

@@ -29,6 +29,8 @@ type sighting struct {
 
 // store is where names are kept.
 type store interface {
+	// version names the content of tables; while it is the same, so are they.
+	version(ctx context.Context, tables ...string) (string, error)
 	// recent returns the newest foreign name of each address and source.
 	recent(ctx context.Context) (map[sighting]time.Time, error)
 	// own returns the names the user gave that are in force.
@@ -78,6 +80,12 @@ const queryTimeout = 20 * time.Second
 
 // table is the store in ClickHouse.
 type table struct{ conn driver.Conn }
+
+func (t *table) version(ctx context.Context, tables ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	return site.VersionOf(ctx, t.conn, tables...)
+}
 
 func (t *table) recent(ctx context.Context) (map[sighting]time.Time, error) {
 	out := map[sighting]time.Time{}

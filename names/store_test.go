@@ -153,10 +153,10 @@ func TestOwnNames(t *testing.T) {
 	n := New(Config{}, conn, zone{}.serve(t), time.Now, quiet())
 	ctx := t.Context()
 	nas := netip.MustParseAddr("192.168.1.20")
+	round := n.whenChanged(n.loadOwn, ownTables...)
 	step := func(what, addr, want string) {
 		t.Helper()
-		n.roster.read = time.Time{} // as after a minute
-		if err := n.loadOwn(ctx); err != nil {
+		if err := round(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := n.Name(netip.MustParseAddr(addr)); got != want {

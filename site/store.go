@@ -4,9 +4,11 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -109,11 +111,23 @@ func (s *Store) Fresh(ctx context.Context) (*Settings, error) {
 func (s *Store) stands(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var version string
-	if err := s.conn.QueryRow(ctx, versionSQL).Scan(&version); err != nil {
+	version, err := VersionOf(ctx, s.conn, "plans", "networks", "exporters", "settings", "devices", "people")
+	if err != nil {
 		return ""
 	}
 	return version
+}
+
+// VersionOf names the content of small tables of the database: as long as it is
+// the same, so is what a statement reads of them. It may change without a
+// change of the content.
+func VersionOf(ctx context.Context, conn driver.Conn, tables ...string) (string, error) {
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"tables": "['" + strings.Join(tables, "','") + "']"}))
+	var version string
+	if err := conn.QueryRow(ctx, versionSQL).Scan(&version); err != nil {
+		return "", fmt.Errorf("read the version of %s: %w", strings.Join(tables, ", "), err)
+	}
+	return version, nil
 }
 
 // row is one version of an entry, as the columns of its insert statement
