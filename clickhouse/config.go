@@ -29,6 +29,7 @@ type configValues struct {
 	OwnerSHA256  string
 	ReaderSHA256 string
 	Grants       []string
+	Extra        string // further elements, XML
 }
 
 // writeConfig writes the engine's two configuration files.

@@ -97,3 +97,28 @@ func validDSN(u *url.URL) error {
 	}
 	return nil
 }
+
+// At returns a DSN for another server, by its address host:port, or another
+// database there, with the same user, password and options; empty = the same
+// too. Further options are added.
+func At(dsn, address, database string, options map[string]string) (string, error) {
+	if _, err := ParseDSN(dsn); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(strings.TrimSpace(dsn))
+	if err != nil {
+		return "", err // cannot be: it was parsed above
+	}
+	if address != "" {
+		u.Host = address
+	}
+	if database != "" {
+		u.Path = "/" + database
+	}
+	values := u.Query()
+	for name, value := range options {
+		values.Set(name, value)
+	}
+	u.RawQuery = values.Encode()
+	return u.String(), nil
+}

@@ -42,6 +42,10 @@ type EngineConfig struct {
 	// example "TABLE ENGINE ON Kafka". It needs none itself.
 	Grants []string
 
+	// Extra are further elements of the engine's configuration as XML, for
+	// example <remote_servers>. It needs none itself.
+	Extra string
+
 	// LongestPause bounds the time between the end of an engine that keeps
 	// dying and its next start; 0 = 30 s.
 	LongestPause time.Duration

@@ -178,7 +178,7 @@ func (e *Engine) start(lock *os.File) (*childProcess, error) {
 	if child.tcp, child.http, err = freePorts(); err != nil {
 		return nil, err
 	}
-	values := configValues{TCP: child.tcp, HTTP: child.http, MemoryLimit: e.cfg.MemoryLimit, Server: e.program.kind == "binary", Grants: e.cfg.Grants}
+	values := configValues{TCP: child.tcp, HTTP: child.http, MemoryLimit: e.cfg.MemoryLimit, Server: e.program.kind == "binary", Grants: e.cfg.Grants, Extra: e.cfg.Extra}
 	if e.cfg.Fsync {
 		values.Fsync = 1
 	}
