@@ -20,6 +20,16 @@ const longest = 14 * 24 * time.Hour
 // errBusy says that another process holds a lock.
 var errBusy = errors.New("another process works on the schema")
 
+// Alone runs fn while no other process holds the lock of this name on the
+// database. Without wait it returns at once when one does, done false.
+func Alone(ctx context.Context, conn driver.Conn, name string, wait bool, fn func(ctx context.Context) error) (done bool, err error) {
+	err = withLock(ctx, conn, name, wait, fn)
+	if errors.Is(err, errBusy) {
+		return false, nil
+	}
+	return true, err
+}
+
 // Locks of a database. Maintenance is held by whatever changes tables, for as
 // long as it takes; pausing while inserts are paused, which is short.
 const (

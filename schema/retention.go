@@ -16,6 +16,10 @@ import (
 type Retention struct {
 	Months int    // whole months kept beside the running one; 0 = for ever
 	Bytes  uint64 // on disk at most, oldest months give way; 0 = any size
+
+	// Before lets all months go that begin earlier, whatever else is said: what
+	// was decided of several databases together. Zero = none.
+	Before time.Time
 }
 
 // RawMonth is a month of raw flows, a partition of the table.
@@ -117,7 +121,7 @@ func (r Retention) Due(months []RawMonth, now time.Time) []RawMonth {
 	now = now.UTC()
 	oldest := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).AddDate(0, -r.Months, 0)
 	for i, m := range months {
-		old := r.Months > 0 && m.Month.Before(oldest)
+		old := r.Months > 0 && m.Month.Before(oldest) || m.Month.Before(r.Before)
 		large := r.Bytes > 0 && total > r.Bytes
 		if !old && !large || now.Before(m.Month.AddDate(0, 1, 0).Add(settled)) {
 			return months[:i]

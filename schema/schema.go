@@ -190,7 +190,7 @@ func appliedMigrations(ctx context.Context, conn driver.Conn, known []migration)
 // the zone they have.
 func placeholders(ctx context.Context, conn driver.Conn, opts Options) (*strings.Replacer, error) {
 	zone, err := Zone(ctx, conn)
-	if errors.Is(err, errNoZone) {
+	if errors.Is(err, ErrNoZone) {
 		zone, err = opts.Zone, nil
 	}
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-var errNoZone = errors.New("the database has no daily tables yet; run flattraffic schema apply")
+// ErrNoZone says that a database has no daily tables yet.
+var ErrNoZone = errors.New("the database has no daily tables yet; run flattraffic schema apply")
 
 // zonePattern finds the zone in the definition of a daily view.
 var zonePattern = regexp.MustCompile(`toDate\(bucket, '([^']+)'\)`)
@@ -27,7 +28,7 @@ func Zone(ctx context.Context, conn driver.Conn) (string, error) {
 	}
 	defer rows.Close()
 	if !rows.Next() {
-		return "", errors.Join(errNoZone, rows.Err())
+		return "", errors.Join(ErrNoZone, rows.Err())
 	}
 	var text string
 	if err := rows.Scan(&text); err != nil {
