@@ -73,6 +73,10 @@ chaos: engine ## kill -9 ClickHouse 300 times and the ingest 100 times under 20,
 	FLATTRAFFIC_CHAOS_CLICKHOUSE=$(or $(CLICKHOUSE_KILLS),300) FLATTRAFFIC_CHAOS_INGEST=$(or $(INGEST_KILLS),100) FLATTRAFFIC_CHAOS_RATE=$(or $(RATE),20000) \
 		$(GO) test ./ingest -run TestChaos -count=1 -v -timeout 2h
 
+.PHONY: cluster-test
+cluster-test: engine ## two shards: the same rows and reports as on one server, and each killed again and again under load
+	FLATTRAFFIC_CHAOS_CLUSTER=$(or $(KILLS),40) FLATTRAFFIC_CHAOS_RATE=$(or $(RATE),10000) $(GO) test ./cluster ./ingest -run 'Membership|Grow|ShardOf|Reports|Cluster' -count=1 -v -timeout 1h
+
 .PHONY: outage
 outage: engine ## ClickHouse away for 10 minutes at 5,000 flows/s, then back: exact, and how fast it drains
 	FLATTRAFFIC_OUTAGE_SECONDS=$(or $(SECONDS),600) FLATTRAFFIC_OUTAGE_RATE=$(or $(RATE),5000) $(GO) test ./ingest -run TestOutage -count=1 -v -timeout 1h

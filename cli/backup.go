@@ -17,12 +17,15 @@ import (
 	"github.com/flattraffic/flattraffic/schema"
 )
 
+// eachShard is how a cluster is backed up and restored.
+const eachShard = "run it for each shard, without --cluster and with the shard's DSN in --clickhouse"
+
 func (p *program) backupCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "backup",
 		Usage:     "write the whole database, as of one instant, to FILE (- for standard output) while everything goes on",
 		ArgsUsage: "FILE",
-		Flags:     flags(only("clickhouse", "data", "engine-memory", "zone", "log-level", "log-format")),
+		Flags:     flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "zone", "log-level", "log-format")),
 		Action:    p.backup,
 	}
 }
@@ -32,7 +35,7 @@ func (p *program) restoreCommand() *cli.Command {
 		Name:      "restore",
 		Usage:     "read a backup from FILE (- for standard input) into a database without flows, and verify it",
 		ArgsUsage: "FILE",
-		Flags:     flags(only("clickhouse", "data", "engine-memory", "log-level", "log-format")),
+		Flags:     flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "log-level", "log-format")),
 		Action:    p.restore,
 	}
 }
@@ -55,7 +58,17 @@ func (p *program) backup(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withSite(c, func(s *siteAccess) error {
+	e, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	if err := notOnCluster(e.config, eachShard); err != nil {
+		return err
+	}
+	return p.withDatabase(c, e, func(s *siteAccess) error {
+		if err := schema.Apply(c.Context, s.Home, schema.Options{DSN: s.dsn, Zone: s.cfg.zone().String()}); err != nil {
+			return err
+		}
 		dial, err := dialer(s.dsn)
 		if err != nil {
 			return err
@@ -63,7 +76,7 @@ func (p *program) backup(c *cli.Context) error {
 		bar := p.progress("backup")
 		var totals backup.Totals
 		err = p.writeOutput(path, func(w io.Writer) error {
-			totals, err = backup.Write(c.Context, s.conn, dial, version(), w, bar.set)
+			totals, err = backup.Write(c.Context, s.Home, dial, version(), w, bar.set)
 			return err
 		})
 		bar.done()
@@ -113,6 +126,9 @@ func (p *program) restore(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := notOnCluster(e.config, eachShard); err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(e.LogLevel, slog.LevelWarn)}))
 	db, err := p.openDatabase(c.Context, e.config, log)
 	if err != nil {
@@ -124,13 +140,13 @@ func (p *program) restore(c *cli.Context) (err error) {
 		return err
 	}
 	bar := p.progress("restore")
-	manifest, totals, err := backup.Restore(c.Context, db.conn, dial, db.dsn, input, bar.set)
+	manifest, totals, err := backup.Restore(c.Context, db.Home, dial, db.dsn, input, bar.set)
 	bar.done()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "restored %d flows, %d bytes of traffic, as of %s\n", totals.Rows["flows"], totals.Bytes, manifest.MadeAt.Local().Format("2006-01-02 15:04:05"))
-	result, err := schema.Verify(c.Context, db.conn, schema.VerifyOptions{}, nil)
+	result, err := schema.Verify(c.Context, db.Home, schema.VerifyOptions{}, nil)
 	if err != nil {
 		return err
 	}

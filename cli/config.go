@@ -11,7 +11,7 @@ import (
 )
 
 func (p *program) configCommand() *cli.Command {
-	reach := flags(only("clickhouse", "data", "log-level", "log-format", "engine-memory", "zone"))
+	reach := flags(only("clickhouse", "cluster", "cluster-hosts", "data", "log-level", "log-format", "engine-memory", "zone"))
 	return &cli.Command{
 		Name:  "config",
 		Usage: "effective configuration; site settings as one file",

@@ -8,20 +8,21 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	cli "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flattraffic/flattraffic/clickhouse"
-	"github.com/flattraffic/flattraffic/schema"
+	"github.com/flattraffic/flattraffic/cluster"
 	"github.com/flattraffic/flattraffic/site"
 )
 
 // database is the configured ClickHouse: the one of the DSN, the embedded one
-// that runs on the data directory, or one started for this command.
+// that runs on the data directory, or one started for this command; or the
+// shards of a cluster.
 type database struct {
-	conn   driver.Conn
-	dsn    string
+	*cluster.Database
+
+	dsn    string             // of Home
 	engine *clickhouse.Engine // set when this program runs it
 	stop   func() error
 }
@@ -34,6 +35,9 @@ func (p *program) openDatabase(ctx context.Context, cfg config, log *slog.Logger
 			dsn = running.DSN
 		}
 	}
+	if cfg.Cluster != "" {
+		return openCluster(ctx, cfg)
+	}
 	if dsn == "" {
 		return startEngine(ctx, cfg, log)
 	}
@@ -41,7 +45,27 @@ func (p *program) openDatabase(ctx context.Context, cfg config, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	return &database{conn: conn, dsn: dsn, stop: conn.Close}, nil
+	return &database{Database: cluster.Single(conn, dsn), dsn: dsn, stop: conn.Close}, nil
+}
+
+// openCluster finds the shards of the configured cluster.
+func openCluster(ctx context.Context, cfg config) (*database, error) {
+	if cfg.ClickHouse == "" {
+		return nil, usageError{errors.New("--cluster needs --clickhouse, the DSN of a server of the cluster; the embedded ClickHouse is none")}
+	}
+	db, err := cluster.Open(ctx, cluster.Config{DSN: cfg.ClickHouse, Name: cfg.Cluster, Hosts: cfg.ClusterHosts, Memory: cfg.clusterMemory})
+	if err != nil {
+		return nil, err
+	}
+	return &database{Database: db, dsn: db.Shards[0].DSN, stop: db.Close}, nil
+}
+
+// notOnCluster refuses a command that works on one server only.
+func notOnCluster(cfg config, remedy string) error {
+	if cfg.Cluster == "" {
+		return nil
+	}
+	return usageError{errors.New("this does not work on a cluster; " + remedy)}
 }
 
 // startEngine runs an embedded ClickHouse until stop is called; it outlives
@@ -68,14 +92,14 @@ func startEngine(ctx context.Context, cfg config, log *slog.Logger) (*database, 
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
-	return &database{conn: conn, dsn: engine.DSN(), engine: engine, stop: func() error {
+	return &database{Database: cluster.Single(conn, engine.DSN()), dsn: engine.DSN(), engine: engine, stop: func() error {
 		return errors.Join(conn.Close(), stop())
 	}}, nil
 }
 
 // applySchema migrates the database; the first time the days are cut in zone.
 func applySchema(ctx context.Context, db *database, zone *time.Location) error {
-	return schema.Apply(ctx, db.conn, schema.Options{DSN: db.dsn, Zone: zone.String()})
+	return db.Apply(ctx, zone.String())
 }
 
 func (c config) zone() *time.Location {
@@ -98,11 +122,34 @@ type siteAccess struct {
 }
 
 // withSite runs a command's work on a migrated database.
-func (p *program) withSite(c *cli.Context, work func(*siteAccess) error) (err error) {
+func (p *program) withSite(c *cli.Context, work func(*siteAccess) error) error {
 	e, err := loadConfig(c)
 	if err != nil {
 		return err
 	}
+	return p.withDatabase(c, e, func(s *siteAccess) error {
+		if err := applySchema(c.Context, s.database, s.cfg.zone()); err != nil {
+			return err
+		}
+		return work(s)
+	})
+}
+
+// withOneServer is withSite for work that does not go over the shards of a
+// cluster; remedy says what to do there.
+func (p *program) withOneServer(c *cli.Context, remedy string, work func(*siteAccess) error) error {
+	e, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	if err := notOnCluster(e.config, remedy); err != nil {
+		return err
+	}
+	return p.withSite(c, work)
+}
+
+// withDatabase runs a command's work on the database as it is.
+func (p *program) withDatabase(c *cli.Context, e *effective, work func(*siteAccess) error) (err error) {
 	log := p.logger(e.config)
 	if !c.Bool("verbose") {
 		log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(e.LogLevel, slog.LevelWarn)}))
@@ -112,10 +159,7 @@ func (p *program) withSite(c *cli.Context, work func(*siteAccess) error) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, db.stop()) }()
-	if err := applySchema(c.Context, db, e.zone()); err != nil {
-		return err
-	}
-	return work(&siteAccess{db, e.config, log, site.NewStore(db.conn, e.zone())})
+	return work(&siteAccess{db, e.config, log, site.NewStore(db.Home, e.zone())})
 }
 
 // followZone re-cuts the daily tables when the settings now have another zone.
@@ -124,7 +168,7 @@ func (s *siteAccess) followZone(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	cut, err := schema.Zone(ctx, s.conn)
+	cut, err := s.Zone(ctx)
 	if err != nil {
 		return err
 	}
@@ -132,10 +176,13 @@ func (s *siteAccess) followZone(ctx context.Context, p *program) error {
 	if cut == zone {
 		return nil
 	}
+	if cut == "" {
+		cut = "several zones"
+	}
 	fmt.Fprintf(p.stderr, "re-cutting the days of all history from %s to %s\n", cut, zone)
 	bar := p.progress("re-cut")
 	defer bar.done()
-	return schema.SetZone(ctx, s.conn, zone, bar.set)
+	return s.SetZone(ctx, zone, bar.set)
 }
 
 // readInput reads a file, or standard input for "" and "-".

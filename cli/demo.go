@@ -13,7 +13,7 @@ func (p *program) demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
 		Usage: "write a made-up household's years of history, marked as such, or remove it",
-		Flags: append(flags(only("clickhouse", "data", "engine-memory", "zone", "log-level", "log-format")),
+		Flags: append(flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "zone", "log-level", "log-format")),
 			&cli.Float64Flag{Name: "years", Value: 2, Usage: "length of the history, `N` years"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N`: another seed makes another history of the same kind"},
 			&cli.StringFlag{Name: "profile", Value: string(demo.Home), Usage: "`PROFILE`: home (a shared flat) or isp (5,000 hosts)"},
@@ -27,9 +27,9 @@ func (p *program) demo(c *cli.Context) error {
 	if err := noArgs(c); err != nil {
 		return err
 	}
-	return p.withSite(c, func(s *siteAccess) error {
+	return p.withOneServer(c, "give --clickhouse the DSN of a ClickHouse for the made-up history alone, and no --cluster", func(s *siteAccess) error {
 		if c.Bool("remove") {
-			there, err := demo.Present(c.Context, s.conn)
+			there, err := demo.Present(c.Context, s.Home)
 			if err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ func (p *program) demo(c *cli.Context) error {
 				return errors.New("there is no made-up history to remove")
 			}
 			bar := p.progress("remove")
-			err = demo.Remove(c.Context, s.conn, bar.part)
+			err = demo.Remove(c.Context, s.Home, bar.part)
 			bar.done()
 			if err == nil {
 				fmt.Fprintln(p.stdout, "the made-up history is removed")
@@ -45,7 +45,7 @@ func (p *program) demo(c *cli.Context) error {
 			return err
 		}
 		bar := p.progress("demo")
-		summary, err := demo.Write(c.Context, s.conn, demo.Options{
+		summary, err := demo.Write(c.Context, s.Home, demo.Options{
 			Years: c.Float64("years"), Seed: c.Uint64("seed"), Profile: demo.Profile(c.String("profile")), FlowsPerDay: c.Int("flows-per-day"),
 		}, bar.part)
 		bar.done()

@@ -17,7 +17,6 @@ import (
 
 	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/ingest"
-	"github.com/flattraffic/flattraffic/schema"
 )
 
 // findings is the error of a doctor's visit that found something: already
@@ -140,11 +139,14 @@ func (v *visit) clickhouse(ctx context.Context) {
 	}
 	defer func() { _ = db.stop() }() // the visit is over; nothing was written
 	v.good("ClickHouse answers")
-	if err := schema.Check(ctx, db.conn); err != nil {
+	if err := db.Check(ctx); err != nil {
 		v.bad(err.Error(), "flattraffic schema apply")
 		return
 	}
 	v.good("schema is current")
+	if db.Clustered() {
+		v.good("cluster %s, %s", v.cfg.Cluster, plural(len(db.Shards), "shard"))
+	}
 	v.clock(ctx, db)
 	v.exporters(ctx, db)
 }
@@ -154,7 +156,7 @@ const clockSlack = 5 * time.Second
 
 func (v *visit) clock(ctx context.Context, db *database) {
 	var there time.Time
-	if err := db.conn.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&there); err != nil {
+	if err := db.Home.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&there); err != nil {
 		v.bad("ClickHouse does not say its time: "+err.Error(), "look at its log")
 		return
 	}
@@ -173,7 +175,7 @@ ORDER BY last_seen DESC
 LIMIT 50`
 
 func (v *visit) exporters(ctx context.Context, db *database) {
-	rows, err := db.conn.Query(ctx, exportersSQL)
+	rows, err := db.Home.Query(ctx, exportersSQL)
 	if err != nil {
 		v.bad("exporters cannot be read: "+err.Error(), "flattraffic schema apply")
 		return

@@ -19,7 +19,7 @@ func (p *program) importCommand() *cli.Command {
 		Name:      "import",
 		Usage:     "import files of earlier flows: captures of flow exports, nfcapd files, CSV, Parquet, goflow2 JSON; vnStat's and nlbwmon's daily history",
 		ArgsUsage: "FILE...",
-		Flags: append(flags(only("clickhouse", "data", "engine-memory", "zone", "log-level", "log-format")),
+		Flags: append(flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "zone", "log-level", "log-format")),
 			&cli.BoolFlag{Name: "list", Usage: "list what was imported"},
 			&cli.UintFlag{Name: "undo", Usage: "take import `N` out again, to the byte"},
 			&cli.StringFlag{Name: "exporter", Usage: "`ADDRESS` of the exporter of records that name none"},
@@ -43,8 +43,8 @@ func (p *program) imports(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return p.withSite(c, func(s *siteAccess) error {
-		importer, err := imports.New(imports.Deps{Conn: s.conn, DSN: s.dsn, Settings: s.store.Load, Now: time.Now, Log: s.log})
+	return p.withOneServer(c, "import into a database of its own, without --cluster", func(s *siteAccess) error {
+		importer, err := imports.New(imports.Deps{Conn: s.Home, DSN: s.dsn, Settings: s.store.Load, Now: time.Now, Log: s.log})
 		if err != nil {
 			return err
 		}

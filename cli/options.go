@@ -23,7 +23,10 @@ import (
 // config is the effective configuration: defaults, then the file, then the
 // environment, then flags.
 type config struct {
-	ClickHouse     string // DSN, empty = embedded
+	ClickHouse     string   // DSN, empty = embedded
+	Cluster        string   // name in system.clusters, empty = one server
+	ClusterHosts   []string // host:port of each shard; empty = as system.clusters says
+	clusterMemory  string   // file that keeps the shards' addresses; set by who may start without them
 	Data           string
 	ListenHTTP     string
 	ListenNetFlow  []string
@@ -66,6 +69,8 @@ func (o option) env() string {
 func options() []option {
 	return []option{
 		{name: "clickhouse", secret: true, usage: "ClickHouse to use, as `DSN` clickhouse://user:password@host:9000/database (none: an embedded one is started)", set: setClickHouse},
+		{name: "cluster", usage: "ClickHouse cluster to spread the database over, by the `NAME` that the server of --clickhouse knows it by (none: one server)", set: text(func(c *config) *string { return &c.Cluster })},
+		{name: "cluster-hosts", list: true, usage: "`ADDR` of each shard, host:port, in the order of the cluster, where they are reached by others than the servers' own (repeatable)", set: setClusterHosts},
 		{name: "data", usage: "directory `DIR` for the embedded ClickHouse, the spool and templates", def: []string{"data"}, set: text(func(c *config) *string { return &c.Data })},
 		{name: "listen-http", usage: "`ADDR` of the web pages", def: []string{"127.0.0.1:8080"}, set: setListenHTTP},
 		{name: "listen-netflow", usage: "UDP `ADDR` for NetFlow v5, v9 and IPFIX (repeatable)", def: []string{":2055", ":4739"}, list: true, set: addresses(func(c *config) *[]string { return &c.ListenNetFlow })},
@@ -336,6 +341,20 @@ func setClickHouse(c *config, v []string) error {
 	}
 	_, err := clickhouse.ParseDSN(c.ClickHouse)
 	return err
+}
+
+// setClusterHosts takes addresses that need not be of this machine.
+func setClusterHosts(c *config, v []string) error {
+	for _, s := range v {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		if host, _, err := net.SplitHostPort(s); err != nil || host == "" {
+			return fmt.Errorf("%q is not the address of a shard; write host:port, for example clickhouse2:9000", s)
+		}
+		c.ClusterHosts = append(c.ClusterHosts, s)
+	}
+	return nil
 }
 
 // setBrokers takes addresses that need not be of this machine.

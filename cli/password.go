@@ -17,7 +17,7 @@ func (p *program) passwordCommand() *cli.Command {
 		Name:      "password",
 		Usage:     "set the password of an account (default: admin) from the terminal or standard input",
 		ArgsUsage: "[ACCOUNT]",
-		Flags: append(flags(only("clickhouse", "data", "engine-memory", "log-level", "log-format")),
+		Flags: append(flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "log-level", "log-format")),
 			&cli.StringFlag{Name: "role", Value: server.Admin, Usage: "`ROLE` of the account: admin or viewer"}),
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {
@@ -36,7 +36,7 @@ func (p *program) passwordCommand() *cli.Command {
 				return err
 			}
 			return p.withSite(c, func(s *siteAccess) error {
-				if err := server.NewAccounts(s.conn).Set(c.Context, account, role, password); err != nil {
+				if err := server.NewAccounts(s.Home).Set(c.Context, account, role, password); err != nil {
 					return err
 				}
 				fmt.Fprintf(p.stderr, "the password of %s is set; its sessions are ended\n", account)

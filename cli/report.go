@@ -34,7 +34,7 @@ func (p *program) reportCommand() *cli.Command {
 		command.Subcommands = append(command.Subcommands, &cli.Command{
 			Name:  string(kind.kind),
 			Usage: kind.usage,
-			Flags: append(flags(only("clickhouse", "data", "engine-memory", "zone", "log-level", "log-format")),
+			Flags: append(flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "zone", "log-level", "log-format")),
 				&cli.StringFlag{Name: "period", Usage: "billing `PERIOD`: current, previous, or YYYY-MM-DD for the one holding that day"},
 				&cli.StringFlag{Name: "from", Usage: "first `DAY` (YYYY-MM-DD), or an RFC 3339 instant"},
 				&cli.StringFlag{Name: "to", Usage: "`DAY` after the last, or an RFC 3339 instant"},
@@ -74,11 +74,11 @@ func (p *program) report(c *cli.Context, kind report.Kind) error {
 		return err
 	}
 	return p.withSite(c, func(s *siteAccess) error {
-		stored := names.New(names.Config{}, s.conn, nil, time.Now, s.log)
+		stored := names.New(names.Config{Usage: s.All}, s.Home, nil, time.Now, s.log)
 		if err := stored.Load(c.Context); err != nil {
 			return err
 		}
-		reports := report.New(s.conn, s.store.Current, services, stored, time.Now)
+		reports := report.New(s.All, s.store.Current, services, stored, time.Now)
 		result, err := reports.Run(c.Context, request)
 		if _, bad := errors.AsType[*report.RequestError](err); bad {
 			return usageError{err}

@@ -66,7 +66,7 @@ func (p *program) retention(c *cli.Context) error {
 // retain drops what is due, and says so.
 func (p *program) retain(c *cli.Context, s *siteAccess, r site.Retention) error {
 	bar := p.progress("drop")
-	due, err := schema.Retain(c.Context, s.conn, retentionOf(r), time.Now(), bar.set)
+	due, err := s.Retain(c.Context, retentionOf(r), time.Now(), bar.set)
 	bar.done()
 	if err != nil {
 		return err
@@ -86,11 +86,11 @@ func (p *program) retain(c *cli.Context, s *siteAccess, r site.Retention) error 
 
 // showRetention prints the sizes and what would be dropped.
 func (p *program) showRetention(c *cli.Context, s *siteAccess, r site.Retention) error {
-	sizes, err := schema.Sizes(c.Context, s.conn)
+	sizes, err := s.Sizes(c.Context)
 	if err != nil {
 		return err
 	}
-	months, err := schema.RawMonths(c.Context, s.conn)
+	months, err := s.RawMonths(c.Context)
 	if err != nil {
 		return err
 	}

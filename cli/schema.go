@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	cli "github.com/urfave/cli/v2"
 
 	"github.com/flattraffic/flattraffic/billing"
@@ -14,7 +13,7 @@ import (
 )
 
 func (p *program) schemaCommand() *cli.Command {
-	common := flags(only("clickhouse", "data", "engine-memory", "zone", "log-level", "log-format"))
+	common := flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "zone", "log-level", "log-format"))
 	return &cli.Command{
 		Name:  "schema",
 		Usage: "tables and views: apply, show, verify, rebuild, retention",
@@ -43,7 +42,7 @@ func (p *program) schemaApply(c *cli.Context) error {
 		return err
 	}
 	return p.withSite(c, func(s *siteAccess) error {
-		version, err := schema.Version(c.Context, s.conn)
+		version, err := schema.Version(c.Context, s.Home)
 		if err != nil {
 			return err
 		}
@@ -57,7 +56,7 @@ func (p *program) schemaShow(c *cli.Context) error {
 		return err
 	}
 	return p.withSite(c, func(s *siteAccess) error {
-		text, err := schema.Show(c.Context, s.conn)
+		text, err := schema.Show(c.Context, s.Home)
 		if err != nil {
 			return err
 		}
@@ -82,16 +81,21 @@ func (p *program) schemaVerify(c *cli.Context) error {
 		*field = day.Start(time.UTC)
 	}
 	return p.withSite(c, func(s *siteAccess) error {
-		bar := p.progress("verify")
-		result, err := schema.Verify(c.Context, s.conn, options, bar.set)
-		bar.done()
-		if err != nil {
-			return err
+		for _, shard := range s.Shards {
+			bar := p.progress("verify")
+			result, err := schema.Verify(c.Context, shard.Conn, options, bar.set)
+			bar.done()
+			if err != nil {
+				return err
+			}
+			if s.Clustered() {
+				fmt.Fprintln(p.stdout, s.Label(shard)+":")
+			}
+			if err := p.verified(result); err != nil {
+				return err
+			}
 		}
-		if err := p.verified(result); err != nil {
-			return err
-		}
-		_, strays, err := s.strays(c.Context)
+		_, strays, err := s.told(c.Context)
 		if err == nil && strays > 0 {
 			fmt.Fprintf(p.stdout, "%s told by other networks or exporter settings than today's; flattraffic schema rebuild tells them anew\n", areOrIs(strays))
 		}
@@ -122,17 +126,15 @@ func (p *program) schemaRebuild(c *cli.Context) error {
 		return err
 	}
 	return p.withSite(c, func(s *siteAccess) error {
-		rebuild := schema.Rebuild
+		rebuild := s.Rebuild
 		if !c.Bool("rollups-only") {
-			rules, strays, err := s.strays(c.Context)
+			rules, strays, err := s.told(c.Context)
 			if err != nil {
 				return err
 			}
 			if strays > 0 {
 				fmt.Fprintf(p.stderr, "%s told by other networks or exporter settings than today's; telling them anew\n", areOrIs(strays))
-				rebuild = func(ctx context.Context, conn driver.Conn, progress schema.Progress) error {
-					return schema.Retell(ctx, conn, rules, progress)
-				}
+				rebuild = func(ctx context.Context, progress schema.Progress) error { return s.Retell(ctx, rules, progress) }
 			}
 			if err := p.sayHowFar(c.Context, s); err != nil {
 				return err
@@ -140,18 +142,18 @@ func (p *program) schemaRebuild(c *cli.Context) error {
 		}
 		bar := p.progress("rebuild")
 		defer bar.done()
-		return rebuild(c.Context, s.conn, bar.set)
+		return rebuild(c.Context, bar.set)
 	})
 }
 
-// strays counts the raw flows that today's settings would tell otherwise.
-func (s *siteAccess) strays(ctx context.Context) (schema.Rules, uint64, error) {
+// told returns the rules of today's settings, and counts the raw flows that today's settings would tell otherwise.
+func (s *siteAccess) told(ctx context.Context) (schema.Rules, uint64, error) {
 	settings, err := s.store.Load(ctx)
 	if err != nil {
 		return schema.Rules{}, 0, err
 	}
 	rules := rulesOf(settings)
-	n, err := schema.Strays(ctx, s.conn, rules)
+	n, err := s.Strays(ctx, rules)
 	return rules, n, err
 }
 
@@ -162,7 +164,7 @@ func rulesOf(settings *site.Settings) schema.Rules {
 
 // sayHowFar says which part of history has no raw flows any more.
 func (p *program) sayHowFar(ctx context.Context, s *siteAccess) error {
-	from, older, err := schema.HistoryFrom(ctx, s.conn)
+	from, older, err := s.HistoryFrom(ctx)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/flattraffic/flattraffic/alerts"
 	"github.com/flattraffic/flattraffic/clickhouse"
+	"github.com/flattraffic/flattraffic/cluster"
 	"github.com/flattraffic/flattraffic/demo"
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/imports"
@@ -44,7 +46,7 @@ func (p *program) ingestCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ingest",
 		Usage: "run the ingest alone: flow exports in, rows out; with --listen-http also /readyz and /metrics",
-		Flags: flags(only("clickhouse", "data", "listen-http", "listen-netflow", "listen-sflow", "flush-interval", "workers", "spool-limit", "zone",
+		Flags: flags(only("clickhouse", "cluster", "cluster-hosts", "data", "listen-http", "listen-netflow", "listen-sflow", "flush-interval", "workers", "spool-limit", "zone",
 			"kafka-brokers", "kafka-topic", "kafka-format", "kafka-tls", "kafka-ca", "kafka-cert", "kafka-key", "kafka-sasl", "kafka-user", "kafka-password", "log-level", "log-format")),
 		Action: func(c *cli.Context) error { return p.daemon(c, services{ingest: true}) },
 	}
@@ -54,7 +56,7 @@ func (p *program) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "serve",
 		Usage:  "run the web pages alone",
-		Flags:  flags(only("clickhouse", "data", "listen-http", "zone", "admin-password", "allowed-hosts", "trusted-proxies", "public-reports", "public-metrics", "listen-netflow", "listen-sflow", "lease-files", "log-level", "log-format", "dev")),
+		Flags:  flags(only("clickhouse", "cluster", "cluster-hosts", "data", "listen-http", "zone", "admin-password", "allowed-hosts", "trusted-proxies", "public-reports", "public-metrics", "listen-netflow", "listen-sflow", "lease-files", "log-level", "log-format", "dev")),
 		Action: func(c *cli.Context) error { return p.daemon(c, services{server: true}) },
 	}
 }
@@ -85,7 +87,7 @@ func (p *program) daemon(c *cli.Context, run services) (err error) {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	store := site.NewStore(db.conn, e.zone())
+	store := site.NewStore(db.Home, e.zone())
 	manager := newSupervisor(os.Getenv, log)
 	var tasks []func(context.Context) error
 	if later != nil {
@@ -150,9 +152,14 @@ const patience = 30 * time.Second
 // when ClickHouse answers is then returned as later, for the caller to run.
 func (p *program) openForService(ctx context.Context, cfg config, ingests bool, log *slog.Logger) (db *database, later func(context.Context) error, err error) {
 	spools := cfg.ClickHouse != "" && ingests && ingest.KnowsSettings(cfg.Data)
+	if ingests {
+		cfg.clusterMemory = filepath.Join(cfg.Data, "ingest", "shards.json")
+	}
 	switch {
-	case cfg.ClickHouse == "":
-		db, err = startEngine(ctx, cfg, log)
+	case cfg.ClickHouse == "" && cfg.Cluster == "":
+		db, err = migrated(ctx, cfg, func() (*database, error) { return startEngine(ctx, cfg, log) })
+	case spools && cfg.Cluster != "":
+		return p.joinLater(ctx, cfg, log)
 	case spools:
 		db, err = p.reach(ctx, cfg, 0, log)
 	default:
@@ -162,13 +169,7 @@ func (p *program) openForService(ctx context.Context, cfg config, ingests bool, 
 		log.Warn("ClickHouse does not answer; flows wait in the spool directory until it does", "error", err)
 		return p.migrateLater(cfg, log)
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := applySchema(ctx, db, cfg.zone()); err != nil {
-		return nil, nil, errors.Join(err, db.stop())
-	}
-	return db, nil, nil
+	return db, nil, err
 }
 
 // migrateLater returns a database that is not there yet, and what migrates it
@@ -183,19 +184,47 @@ func (p *program) migrateLater(cfg config, log *slog.Logger) (*database, func(co
 		if err != nil {
 			return err
 		}
-		return errors.Join(applySchema(ctx, db, cfg.zone()), db.stop())
+		return db.stop()
 	}
-	return &database{conn: conn, dsn: cfg.ClickHouse, stop: conn.Close}, later, nil
+	return &database{Database: cluster.Single(conn, cfg.ClickHouse), dsn: cfg.ClickHouse, stop: conn.Close}, later, nil
+}
+
+// joinLater returns the shards of a cluster, of which some may not be there
+// yet, and what migrates those once they are: nothing is sent to them before.
+func (p *program) joinLater(ctx context.Context, cfg config, log *slog.Logger) (*database, func(context.Context) error, error) {
+	db, err := p.openDatabase(ctx, cfg, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = applySchema(ctx, db, cfg.zone())
+	if err == nil {
+		return db, nil, nil
+	}
+	if !isNetwork(err) {
+		return nil, nil, errors.Join(err, db.stop())
+	}
+	log.Warn("not all shards answer; their flows wait in the spool directory until they do", "error", err)
+	later := func(ctx context.Context) error {
+		for isNetwork(err) && ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(2 * time.Second):
+				err = applySchema(ctx, db, cfg.zone())
+			}
+		}
+		return err
+	}
+	return db, later, nil
 }
 
 const forever = time.Duration(math.MaxInt64)
 
-// reach connects to the configured server, and tries again for so long while
-// the network does not let it.
+// reach connects to the configured server and migrates it, and tries again for
+// so long while the network does not let it.
 func (p *program) reach(ctx context.Context, cfg config, patience time.Duration, log *slog.Logger) (*database, error) {
 	began := time.Now()
 	for tries := 0; ; tries++ {
-		db, err := p.openDatabase(ctx, cfg, log)
+		db, err := migrated(ctx, cfg, func() (*database, error) { return p.openDatabase(ctx, cfg, log) })
 		if err == nil || !isNetwork(err) || time.Since(began) >= patience || ctx.Err() != nil {
 			return db, err
 		}
@@ -209,12 +238,28 @@ func (p *program) reach(ctx context.Context, cfg config, patience time.Duration,
 	}
 }
 
+// migrated opens a database and brings it to this program's schema.
+func migrated(ctx context.Context, cfg config, open func() (*database, error)) (*database, error) {
+	db, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if err := applySchema(ctx, db, cfg.zone()); err != nil {
+		return nil, errors.Join(err, db.stop())
+	}
+	return db, nil
+}
+
 func isNetwork(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network)
 }
 
 func newIngest(cfg config, db *database, store *site.Store, registry *prometheus.Registry, log *slog.Logger) (*ingest.Ingest, error) {
+	var shards []ingest.Shard
+	for _, s := range db.Shards {
+		shards = append(shards, ingestShard(db, s, log))
+	}
 	return ingest.New(ingest.Config{
 		NetFlow:       cfg.ListenNetFlow,
 		SFlow:         cfg.ListenSFlow,
@@ -224,22 +269,31 @@ func newIngest(cfg config, db *database, store *site.Store, registry *prometheus
 		SpoolLimit:    int64(cfg.SpoolLimit),
 		Kafka:         cfg.Kafka,
 	}, ingest.Deps{
-		DSN:      db.dsn,
-		Conn:     db.conn,
+		Conn:     db.Home,
+		Shards:   shards,
 		Settings: store.Fresh,
 		Registry: registry,
 		Log:      log,
+	})
+}
+
+// ingestShard is a shard as the ingest delivers to it.
+func ingestShard(db *database, s *cluster.Shard, log *slog.Logger) ingest.Shard {
+	return ingest.Shard{
+		DSN:   s.DSN,
+		Name:  db.Label(s),
+		Ready: s.Admitted,
 		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
-			return schema.Exclusive(ctx, db.conn, fn)
+			return schema.Exclusive(ctx, s.Conn, fn)
 		},
 		Reconcile: func(ctx context.Context, from, to time.Time) error {
-			mended, err := schema.Reconcile(ctx, db.conn, from, to)
+			mended, err := schema.Reconcile(ctx, s.Conn, from, to)
 			for _, d := range mended {
 				log.Info("rollup mended after an interrupted insert", "difference", d.String())
 			}
 			return err
 		},
-	})
+	}
 }
 
 // newServer wires the web pages and the names beside them.
@@ -249,11 +303,19 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		return nil, err
 	}
 	lookups := &lookups{store: store}
-	hosts := names.New(names.Config{LeaseFiles: cfg.LeaseFiles, ReverseDNS: lookups.wanted.Load}, db.conn, net.DefaultResolver, time.Now, log)
-	reports := report.New(db.conn, store.Current, known, hosts, time.Now)
+	hosts := names.New(names.Config{LeaseFiles: cfg.LeaseFiles, ReverseDNS: lookups.wanted.Load, Usage: db.All}, db.Home, net.DefaultResolver, time.Now, log)
+	reports := report.New(db.All, store.Current, known, hosts, time.Now)
 	speaker := alerts.New(alerts.Deps{
-		Conn: db.conn, Reports: reports, Settings: store.Current, Secrets: store.Secrets, Now: time.Now, Log: log,
+		Conn: db.Home, Reports: reports, Settings: store.Current, Secrets: store.Secrets, Now: time.Now, Log: log,
 	})
+	makeDemo := func(ctx context.Context, progress func(float64)) error {
+		_, err := demo.Write(ctx, db.Home, demo.Options{Years: 1}, progress)
+		return err
+	}
+	removeDemo := func(ctx context.Context, progress func(float64)) error { return demo.Remove(ctx, db.Home, progress) }
+	if db.Clustered() { // they write past the views of one server
+		makeDemo, removeDemo = nil, nil
+	}
 	web, err := server.New(server.Config{
 		Listen:         cfg.ListenHTTP,
 		Dev:            cfg.Dev,
@@ -266,28 +328,25 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		SFlow:          cfg.ListenSFlow,
 		Version:        version(),
 	}, server.Deps{
-		Conn: db.conn, Reports: reports, Site: store, Names: hosts, Alerts: speaker, Registry: registry, Now: time.Now, Log: log,
+		Conn: db.Home, Database: db.Database, Reports: reports, Site: store, Names: hosts, Alerts: speaker, Registry: registry, Now: time.Now, Log: log,
 		ChangeZone: func(ctx context.Context, zone string, progress func(done, total int)) error {
-			return schema.SetZone(ctx, db.conn, zone, progress)
+			return db.SetZone(ctx, zone, progress)
 		},
-		Sample: demo.Exporter(),
-		MakeDemo: func(ctx context.Context, progress func(float64)) error {
-			_, err := demo.Write(ctx, db.conn, demo.Options{Years: 1}, progress)
-			return err
-		},
-		RemoveDemo: func(ctx context.Context, progress func(float64)) error { return demo.Remove(ctx, db.conn, progress) },
+		Sample:     demo.Exporter(),
+		MakeDemo:   makeDemo,
+		RemoveDemo: removeDemo,
 		TellHistory: func(ctx context.Context, progress func(done, total int)) error {
 			settings, err := store.Load(ctx)
 			if err != nil {
 				return err
 			}
-			return schema.Retell(ctx, db.conn, rulesOf(settings), progress)
+			return db.Retell(ctx, rulesOf(settings), progress)
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	importer, err := imports.New(imports.Deps{Conn: db.conn, DSN: db.dsn, Settings: store.Load, Now: time.Now, Log: log})
+	importer, err := imports.New(imports.Deps{Conn: db.Home, DSN: db.dsn, Settings: store.Load, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}

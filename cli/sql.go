@@ -23,7 +23,7 @@ func (p *program) sqlCommand() *cli.Command {
 		Name:      "sql",
 		Usage:     "run SQL on the configured ClickHouse; reads the query from standard input when none is given",
 		ArgsUsage: "[QUERY]",
-		Flags: append(flags(only("clickhouse", "data", "engine-memory", "log-level", "log-format")),
+		Flags: append(flags(only("clickhouse", "cluster", "cluster-hosts", "data", "engine-memory", "log-level", "log-format")),
 			&cli.StringFlag{Name: "format", Value: "table", Usage: "`FORMAT` of the answer: table, csv or json (an array of objects)"},
 			&cli.BoolFlag{Name: "write", Usage: "allow statements that change data"}),
 		Action: p.sql,
@@ -58,17 +58,20 @@ func (p *program) sql(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.stop()) }()
+	if c.Bool("write") && db.Clustered() {
+		return usageError{errors.New("sql --write does not work on a cluster; run it on each shard, without --cluster and with the shard's DSN in --clickhouse")}
+	}
 	ctx := c.Context
 	if !c.Bool("write") {
 		ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{"readonly": 2}))
 	}
 	if c.Bool("write") && !answers(query) {
-		if err := db.conn.Exec(ctx, query); err != nil {
+		if err := db.Home.Exec(ctx, query); err != nil {
 			return sqlError(err, true)
 		}
 		return nil
 	}
-	rows, err := db.conn.Query(ctx, query)
+	rows, err := db.All.Query(ctx, query)
 	if err != nil {
 		return sqlError(err, c.Bool("write"))
 	}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
 	"github.com/flattraffic/flattraffic/ingest"
@@ -55,14 +57,7 @@ func ingestChild(dsn string) error {
 	in, err := ingest.New(ingest.Config{
 		NetFlow: []string{"127.0.0.1:0"}, DataDir: os.Getenv(childDir), FlushInterval: flushInterval, Workers: 2, SpoolLimit: 2 << 30,
 	}, ingest.Deps{
-		DSN: dsn, Conn: conn, Settings: (&settings{now: mine}).load, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Reconcile: func(ctx context.Context, from, to time.Time) error {
-			_, err := schema.Reconcile(ctx, conn, from, to)
-			return err
-		},
-		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
-			return schema.Exclusive(ctx, conn, fn)
-		},
+		Shards: []ingest.Shard{shard(dsn, conn)}, Conn: conn, Settings: (&settings{now: mine}).load, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return err
@@ -154,4 +149,18 @@ func (c *child) socket() (waiting, dropped uint64) {
 	}
 	c.t.Fatalf("the child's socket %s is not in /proc/net/udp", c.address)
 	return 0, 0
+}
+
+// shard is a ClickHouse as the program hands it to its ingest.
+func shard(dsn string, conn driver.Conn) ingest.Shard {
+	return ingest.Shard{
+		DSN: dsn,
+		Reconcile: func(ctx context.Context, from, to time.Time) error {
+			_, err := schema.Reconcile(ctx, conn, from, to)
+			return err
+		},
+		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
+			return schema.Exclusive(ctx, conn, fn)
+		},
+	}
 }

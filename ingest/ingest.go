@@ -15,9 +15,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
+	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -47,18 +49,27 @@ type Config struct {
 	DataDir       string        // templates, last settings and the spool live in ingest/ below it
 	FlushInterval time.Duration // longest time a record waits to be sent
 	Workers       int           // decoders; 0 = one a processor
-	SpoolLimit    int64         // bytes kept on disk while ClickHouse is away
+	SpoolLimit    int64         // bytes kept on disk while ClickHouse is away; each shard of a cluster has its part
 	ReceiveBuffer int           // bytes of socket buffer to ask for; 0 = 32 MiB
 	Kafka         kafka.Config  // where flows are handed to beside ClickHouse; the zero value is nowhere
 }
 
 // Deps is what an Ingest works with.
 type Deps struct {
-	DSN      string      // of the ClickHouse that rows go to
-	Conn     driver.Conn // the same, for reading
+	Shards   []Shard     // where rows go: one ClickHouse, or the shards of a cluster in order
+	Conn     driver.Conn // of the first, for reading
 	Settings func(ctx context.Context) (*site.Settings, error)
 	Registry prometheus.Registerer // may be nil
 	Log      *slog.Logger
+}
+
+// Shard is a ClickHouse that flows go to. Settings, the ledger and what else is
+// known go to the first.
+type Shard struct {
+	DSN  string
+	Name string // in words, for messages; empty where there is only one
+	// Ready returns nil when rows may be sent; nil = always.
+	Ready func() error
 	// Reconcile brings the rollups in line with flows for a span of time, after
 	// an insert whose fate was unknown.
 	Reconcile func(ctx context.Context, from, to time.Time) error
@@ -74,8 +85,8 @@ type Ingest struct {
 	dir  string
 
 	listener  *listen.Listener
-	deliverer *deliver.Deliverer
-	kafka     *kafka.Producer // nil when flows are not handed to Kafka
+	shards    []*deliver.Deliverer // the first takes what is not flows too
+	kafka     *kafka.Producer      // nil when flows are not handed to Kafka
 	ledger    *ledger.Ledger
 	journal   *ledger.Journal
 	services  *flow.Services
@@ -88,8 +99,8 @@ type Ingest struct {
 
 // New returns an Ingest. It does no I/O.
 func New(cfg Config, deps Deps) (*Ingest, error) {
-	if deps.Log == nil || deps.Settings == nil || deps.Conn == nil {
-		return nil, errors.New("ingest lacks Log, Settings or Conn")
+	if deps.Log == nil || deps.Settings == nil || deps.Conn == nil || len(deps.Shards) == 0 {
+		return nil, errors.New("ingest lacks Log, Settings, Conn or Shards")
 	}
 	if cfg.DataDir == "" {
 		return nil, errors.New("no data directory is set; give one with --data")
@@ -101,10 +112,6 @@ func New(cfg Config, deps Deps) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	dial, err := deliver.Dialer(deps.DSN)
-	if err != nil {
-		return nil, err
-	}
 	in := &Ingest{cfg: cfg, deps: deps, dir: filepath.Join(cfg.DataDir, "ingest"), ledger: ledger.New(), services: services, inserts: newInsertMetrics()}
 	in.policy.Store(newPolicy(nil, services))
 	in.listener, err = listen.New(listen.Config{
@@ -113,24 +120,18 @@ func New(cfg Config, deps Deps) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.deliverer, err = deliver.New(deliver.Config{
-		Dir: filepath.Join(in.dir, "spool"), SpoolLimit: cfg.SpoolLimit, FlushInterval: cfg.FlushInterval,
-	}, deliver.Deps{
-		Dial: dial, Log: deps.Log, Reconcile: deps.Reconcile, Exclusive: deps.Exclusive, Inserted: in.inserts.observe,
-		Dropped: func(exporter netip.Addr, rows int) {
-			in.ledger.Count(exporter, time.Now(), ledger.SpoolDrops, uint64(rows))
-		},
-	})
-	if err != nil {
-		return nil, err
+	for i := range deps.Shards {
+		if err := in.addShard(i); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.Kafka.On() {
 		if in.kafka, err = kafka.New(cfg.Kafka, deps.Log); err != nil {
 			return nil, err
 		}
 	}
-	in.journal = ledger.NewJournal(in.ledger, in.dir, in.deliverer.InsertAs)
-	in.state = newStateTable(in.deliverer)
+	in.journal = ledger.NewJournal(in.ledger, in.dir, in.shards[0].InsertAs)
+	in.state = newStateTable(in.shards[0])
 	for i := range cfg.Workers {
 		in.workers = append(in.workers, newWorker(in, i))
 	}
@@ -140,6 +141,40 @@ func New(cfg Config, deps Deps) (*Ingest, error) {
 		}
 	}
 	return in, nil
+}
+
+// addShard makes what delivers to a shard. Each has a spool of its own: a batch
+// is for one of them.
+func (in *Ingest) addShard(i int) error {
+	shard, log, dir := in.deps.Shards[i], in.deps.Log, "spool"
+	dial, err := deliver.Dialer(shard.DSN)
+	if err != nil {
+		return err
+	}
+	if i > 0 {
+		dir += "." + strconv.Itoa(i+1)
+	}
+	if shard.Name != "" {
+		log = log.With("to", shard.Name)
+	}
+	d, err := deliver.New(deliver.Config{
+		Dir: filepath.Join(in.dir, dir), SpoolLimit: in.cfg.SpoolLimit / int64(len(in.deps.Shards)), FlushInterval: in.cfg.FlushInterval,
+	}, deliver.Deps{
+		Dial: func(ctx context.Context) (*ch.Client, error) {
+			if shard.Ready != nil {
+				if err := shard.Ready(); err != nil {
+					return nil, err
+				}
+			}
+			return dial(ctx)
+		},
+		Log: log, Reconcile: shard.Reconcile, Exclusive: shard.Exclusive, Inserted: in.inserts.observe,
+		Dropped: func(exporter netip.Addr, rows int) {
+			in.ledger.Count(exporter, time.Now(), ledger.SpoolDrops, uint64(rows))
+		},
+	})
+	in.shards = append(in.shards, d)
+	return err
 }
 
 // Running says whether an ingest runs on a data directory.
@@ -155,7 +190,9 @@ func (in *Ingest) Run(ctx context.Context) error {
 	delivering, endDelivery := context.WithCancel(context.WithoutCancel(ctx))
 	defer endDelivery()
 	var delivered errgroup.Group
-	delivered.Go(func() error { return in.deliverer.Run(delivering) })
+	for _, d := range in.shards {
+		delivered.Go(func() error { return d.Run(delivering) })
+	}
 	if in.kafka != nil {
 		delivered.Go(func() error { return in.kafka.Run(delivering) })
 	}
@@ -179,8 +216,13 @@ func (in *Ingest) open(ctx context.Context) error {
 	if err := in.listener.Open(ctx); err != nil {
 		return err
 	}
-	if err := in.deliverer.Open(); err != nil {
-		return errors.Join(err, in.listener.Close())
+	for i, d := range in.shards {
+		if err := d.Open(); err != nil {
+			for _, opened := range in.shards[:i] {
+				opened.Close()
+			}
+			return errors.Join(err, in.listener.Close())
+		}
 	}
 	if err := in.journal.Recover(); err != nil {
 		in.deps.Log.Warn("some counts of the last run are missing in the ledger", "error", err)
@@ -266,17 +308,29 @@ func (in *Ingest) writeState(ctx context.Context) {
 	in.state.write()
 }
 
-func (in *Ingest) away() bool { return !in.deliverer.Health().AwaySince.IsZero() }
+func (in *Ingest) away() bool { return !in.shards[0].Health().AwaySince.IsZero() }
 
 // Health says how the service is.
 type Health struct {
-	Listening []netip.AddrPort // addresses bound, nil when not running
-	deliver.Health
+	Listening      []netip.AddrPort // addresses bound, nil when not running
+	deliver.Health                  // of all shards together; away is the one that is so longest
 }
 
 // Health returns the state of the service.
 func (in *Ingest) Health() Health {
-	h := Health{Health: in.deliverer.Health()}
+	var h Health
+	for i, d := range in.shards {
+		s := d.Health()
+		h.SpoolBytes += s.SpoolBytes
+		h.SpoolBatches += s.SpoolBatches
+		if s.AwaySince.IsZero() || !h.AwaySince.IsZero() && h.AwaySince.Before(s.AwaySince) {
+			continue
+		}
+		h.AwaySince, h.Cause = s.AwaySince, s.Cause
+		if name := in.deps.Shards[i].Name; name != "" {
+			h.Cause = fmt.Errorf("%s: %w", name, s.Cause)
+		}
+	}
 	if in.listening.Load() {
 		h.Listening = in.listener.Addrs()
 	}

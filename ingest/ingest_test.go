@@ -84,6 +84,7 @@ type options struct {
 	conn     driver.Conn
 	dsn      string
 	dir      string
+	shards   []ingest.Shard // instead of conn and dsn
 	settings *settings
 	config   ingest.Config
 	registry prometheus.Registerer
@@ -93,6 +94,9 @@ func newIngest(t *testing.T, o *options) *ingest.Ingest {
 	t.Helper()
 	if o.dir == "" {
 		o.dir = t.TempDir()
+	}
+	if o.shards == nil {
+		o.shards = []ingest.Shard{shard(o.dsn, o.conn)}
 	}
 	if o.settings == nil {
 		o.settings = &settings{now: defaultSettings()}
@@ -110,14 +114,7 @@ func newIngest(t *testing.T, o *options) *ingest.Ingest {
 	}
 	cfg.Workers = 2
 	in, err := ingest.New(cfg, ingest.Deps{
-		DSN: o.dsn, Conn: o.conn, Settings: o.settings.load, Registry: o.registry, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Reconcile: func(ctx context.Context, from, to time.Time) error {
-			_, err := schema.Reconcile(ctx, o.conn, from, to)
-			return err
-		},
-		Exclusive: func(ctx context.Context, fn func(context.Context) error) error {
-			return schema.Exclusive(ctx, o.conn, fn)
-		},
+		Shards: o.shards, Conn: o.conn, Settings: o.settings.load, Registry: o.registry, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

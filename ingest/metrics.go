@@ -118,7 +118,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, e := range otherEvents() {
 		counter(c.events, totals[e], string(e))
 	}
-	health := c.in.deliverer.Health()
+	health := c.in.Health()
 	gauge(c.spoolBytes, float64(health.SpoolBytes))
 	gauge(c.spoolBatches, float64(health.SpoolBatches))
 	away := 0.0

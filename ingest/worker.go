@@ -28,12 +28,14 @@ type worker struct {
 	decoder *decode.Decoder
 	seen    *sightings
 
+	router *deliver.Router
+
 	records []flow.Record // of the datagram at hand
 	rows    []deliver.Row
 }
 
 func newWorker(in *Ingest, number int) *worker {
-	w := &worker{in: in, number: number, seen: newSightings()}
+	w := &worker{in: in, number: number, seen: newSightings(), router: deliver.NewRouter(in.shards)}
 	w.decoder = decode.New(decode.Config{
 		Log: in.deps.Log, Ledger: in.ledger,
 		Exporter: func(a netip.Addr) decode.ExporterSettings { return in.policy.Load().decoding(a) },
@@ -83,7 +85,7 @@ func (w *worker) handle(d *listen.Datagram) {
 	for i := range rows {
 		w.seen.note(&rows[i])
 	}
-	w.in.deliverer.Append(w.rows)
+	w.router.Append(w.rows)
 	if w.in.kafka != nil {
 		w.in.kafka.Offer(w.records)
 	}

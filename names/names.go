@@ -63,6 +63,7 @@ type Resolver interface {
 type Config struct {
 	LeaseFiles []string    // of dnsmasq, Kea (CSV) or ISC dhcpd; the format is recognised
 	ReverseDNS func() bool // asked before each lookup; nil = always on
+	Usage      driver.Conn // reads the usage of all hosts; nil = where names are kept
 }
 
 // Names knows the names of addresses. Its methods are safe for concurrent use.
@@ -86,7 +87,11 @@ type Names struct {
 // New returns Names that keep what they learn in the table host_names of conn.
 // It does no I/O; Run does.
 func New(cfg Config, conn driver.Conn, resolver Resolver, now func() time.Time, log *slog.Logger) *Names {
-	return newNames(cfg, &table{conn: conn}, resolver, now, log)
+	t := &table{conn: conn, usage: cfg.Usage}
+	if t.usage == nil {
+		t.usage = conn
+	}
+	return newNames(cfg, t, resolver, now, log)
 }
 
 func newNames(cfg Config, s store, resolver Resolver, now func() time.Time, log *slog.Logger) *Names {

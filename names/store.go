@@ -79,7 +79,10 @@ var duringSQL string
 const queryTimeout = 20 * time.Second
 
 // table is the store in ClickHouse.
-type table struct{ conn driver.Conn }
+type table struct {
+	conn  driver.Conn
+	usage driver.Conn // of the tables of usage
+}
 
 func (t *table) version(ctx context.Context, tables ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -118,7 +121,7 @@ func (t *table) own(ctx context.Context) (map[netip.Addr]string, error) {
 
 func (t *table) hosts(ctx context.Context) ([]netip.Addr, error) {
 	var out []netip.Addr
-	err := t.each(ctx, hostsSQL, nil, func(rows driver.Rows) error {
+	err := eachOf(ctx, t.usage, hostsSQL, nil, func(rows driver.Rows) error {
 		var addr netip.Addr
 		if err := rows.Scan(&addr); err != nil {
 			return err
@@ -244,12 +247,16 @@ func (t *table) during(ctx context.Context, from, to time.Time, addrs []netip.Ad
 
 // each runs a query with a deadline and calls scan for each row.
 func (t *table) each(ctx context.Context, query string, params clickhouse.Parameters, scan func(driver.Rows) error) error {
+	return eachOf(ctx, t.conn, query, params, scan)
+}
+
+func eachOf(ctx context.Context, conn driver.Conn, query string, params clickhouse.Parameters, scan func(driver.Rows) error) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	if params != nil {
 		ctx = clickhouse.Context(ctx, clickhouse.WithParameters(params))
 	}
-	rows, err := t.conn.Query(ctx, query)
+	rows, err := conn.Query(ctx, query)
 	if err != nil {
 		return fmt.Errorf("query names: %w", err)
 	}

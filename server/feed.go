@@ -20,7 +20,8 @@ const receivingFor = 3 * time.Minute
 
 // feed knows what comes in: which exporters were heard, when, and how well.
 type feed struct {
-	conn driver.Conn
+	conn driver.Conn // the ledger and the state of exporters
+	all  driver.Conn // flows and usage
 	now  func() time.Time
 
 	mu   sync.Mutex
@@ -187,7 +188,7 @@ func (f *feed) events(ctx context.Context, of func(netip.Addr) *exporterSeen) er
 func (f *feed) directions(ctx context.Context, of func(netip.Addr) *exporterSeen) error {
 	ctx, cancel := f.since(ctx, 24*time.Hour)
 	defer cancel()
-	rows, err := f.conn.Query(ctx, statement("directions_since"))
+	rows, err := f.all.Query(ctx, statement("directions_since"))
 	if err != nil {
 		return err
 	}
@@ -215,7 +216,7 @@ type flowSource struct {
 func (f *feed) lately(ctx context.Context) ([]flowSource, error) {
 	ctx, cancel := f.since(ctx, time.Hour)
 	defer cancel()
-	rows, err := f.conn.Query(ctx, statement("flows_lately"))
+	rows, err := f.all.Query(ctx, statement("flows_lately"))
 	if err != nil {
 		return nil, fmt.Errorf("count flows of the last hour: %w", err)
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/flattraffic/flattraffic/schema"
 )
 
 // healthz says that the process answers.
@@ -35,7 +33,7 @@ func (s *Server) ready(ctx context.Context) error {
 	if err := s.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", err)
 	}
-	if err := schema.Check(ctx, s.conn); err != nil {
+	if err := s.db.Check(ctx); err != nil {
 		return fmt.Errorf("the database is not ready: %w", err)
 	}
 	return nil

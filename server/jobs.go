@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/flattraffic/flattraffic/schema"
 )
 
 // job is long work on the tables that goes on behind the pages' back, once at a
@@ -167,7 +165,7 @@ func (s *Server) zoneDiffers(ctx context.Context) (zone string, differs bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	is, err := schema.Zone(ctx, s.conn)
+	is, err := s.db.Zone(ctx)
 	return settings.DayZone(), err == nil && is != settings.DayZone()
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flattraffic/flattraffic/cluster"
 	"github.com/flattraffic/flattraffic/report"
 	"github.com/flattraffic/flattraffic/schema"
 	"github.com/flattraffic/flattraffic/site"
@@ -54,6 +55,7 @@ type Names interface {
 // say so and recover by themselves.
 type Deps struct {
 	Conn     driver.Conn
+	Database *cluster.Database // the shards of which Conn is the first; nil = it is all there is
 	Reports  *report.Reports
 	Site     *site.Store
 	Names    Names
@@ -78,7 +80,8 @@ type Deps struct {
 // Server is the web interface.
 type Server struct {
 	cfg      Config
-	conn     driver.Conn
+	conn     driver.Conn // settings and accounts
+	db       *cluster.Database
 	reports  *report.Reports
 	site     *site.Store
 	names    Names
@@ -119,7 +122,10 @@ type Server struct {
 func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		cfg: cfg, conn: deps.Conn, reports: deps.Reports, site: deps.Site, names: deps.Names, alerts: deps.Alerts,
-		registry: deps.Registry, now: deps.Now, log: deps.Log,
+		registry: deps.Registry, now: deps.Now, log: deps.Log, db: deps.Database,
+	}
+	if s.db == nil {
+		s.db = cluster.Single(deps.Conn, "")
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -154,7 +160,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.logins = newLimiter(s.now, bucket{burst: addressBurst, every: addressEvery}, bucket{burst: overallBurst, every: overallEvery})
 	s.shares = &shareStore{conn: deps.Conn}
 	s.shareViews = newLimiter(s.now, bucket{burst: shareBurst, every: shareEvery}, bucket{burst: shareOverallBurst, every: shareOverallEvery})
-	s.feed = &feed{conn: deps.Conn, now: s.now}
+	s.feed = &feed{conn: deps.Conn, all: s.db.All, now: s.now}
 	s.zone = newJob("re-cut of days for another time zone", deps.ChangeZone, s.log)
 	s.makeDemo, s.dropDemo, s.sample = deps.MakeDemo, deps.RemoveDemo, deps.Sample
 	s.storage = newJob("clearing of storage", s.keepStorage, s.log)

@@ -163,7 +163,7 @@ func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *s
 	if err := s.fillStorage(ctx, &page, fig, settings.Retention); err != nil {
 		return err
 	}
-	months, err := schema.RawMonths(ctx, s.conn)
+	months, err := s.db.RawMonths(ctx)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *s
 
 // fillStorage reads the sizes of all tables and what was dropped.
 func (s *Server) fillStorage(ctx context.Context, page *StoragePage, fig figures, r site.Retention) error {
-	sizes, err := schema.Sizes(ctx, s.conn)
+	sizes, err := s.db.Sizes(ctx)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (s *Server) fillStorage(ctx context.Context, page *StoragePage, fig figures
 		page.Tables = append(page.Tables, StorageTable{"others", "Settings, names, accounts and notes", "for ever", grouped(rows), fig.size(rest)})
 	}
 	page.Total = fig.size(total)
-	drops, err := schema.RawDrops(ctx, s.conn)
+	drops, err := s.db.RawDrops(ctx)
 	if err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func (s *Server) keepStorage(ctx context.Context, wish string, progress func(don
 	if err != nil {
 		return err
 	}
-	due, err := schema.Retain(ctx, s.conn, retentionOf(settings.Retention), s.now(), progress)
+	due, err := s.db.Retain(ctx, retentionOf(settings.Retention), s.now(), progress)
 	var kept []schema.RawMonth
 	for _, m := range due {
 		switch {
@@ -297,6 +297,6 @@ func (s *Server) retentionDue(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	months, err := schema.RawMonths(ctx, s.conn)
+	months, err := s.db.RawMonths(ctx)
 	return err == nil && len(retentionOf(settings.Retention).Due(months, s.now())) > 0
 }

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-
-	"github.com/flattraffic/flattraffic/schema"
 )
 
 // wishForHistory notes that all flows are to be told by the settings of today,
@@ -78,7 +76,7 @@ func (s *Server) startHistory(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) historyReach(ctx context.Context, fig figures) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	from, older, err := schema.HistoryFrom(ctx, s.conn)
+	from, older, err := s.db.HistoryFrom(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -311,7 +311,7 @@ func (s *Server) welcomeNetworks(w http.ResponseWriter, r *http.Request) error {
 func (f *feed) ranges(ctx context.Context, name string, fig figures) ([]FoundRange, error) {
 	ctx, cancel := f.since(ctx, 24*time.Hour)
 	defer cancel()
-	rows, err := f.conn.Query(ctx, statement(name))
+	rows, err := f.all.Query(ctx, statement(name))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}

@@ -247,6 +247,9 @@ func (d *Deliverer) Open() error {
 	return nil
 }
 
+// Close gives back what Open took when Run is not to follow.
+func (d *Deliverer) Close() { d.unlock() }
+
 // InUse says whether a process has opened a spool directory and still runs.
 func InUse(dir string) bool { return inUse(dir) }
 

@@ -1,0 +1,1 @@
+INSERT INTO shards (cluster, shard, shards) VALUES (?, ?, ?)
