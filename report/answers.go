@@ -198,6 +198,14 @@ type sheetRow struct {
 	row   int
 }
 
+// known is how many rows an answer has, 0 when that is not known yet.
+func known(r scanner) int {
+	if l, ok := r.(sheetRow); ok {
+		return l.sheet.rows
+	}
+	return 0
+}
+
 func (l sheetRow) Scan(dest ...any) error {
 	if len(dest) != len(l.sheet.columns) {
 		return errors.New("an answer that is known is read with another number of columns")

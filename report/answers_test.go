@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -218,6 +219,23 @@ func TestReach(t *testing.T) {
 		}
 		if !(reach{}).has(partition) {
 			t.Errorf("%s: not in the reach of all", partition)
+		}
+	}
+}
+
+// TestArrange compares the moving of rows with the obvious way.
+func TestArrange(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := range 30 {
+		order := random.Perm(n)
+		list, want := make([]int, n), make([]int, n)
+		for i, at := range order {
+			list[i] = 100 + i
+			want[i] = 100 + at
+		}
+		arrange(list, order)
+		if !slices.Equal(list, want) {
+			t.Errorf("%d: got %v, want %v", n, list, want)
 		}
 	}
 }

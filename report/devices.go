@@ -131,7 +131,7 @@ func (q *question) narrow(s *source) {
 // by usage. The first of them stands for the device.
 func (q *question) byDevice(addresses []address) []Row {
 	of := map[int][]address{} // by place of the device in the roster
-	var alone []address
+	alone := make([]address, 0, len(addresses))
 	for _, a := range addresses {
 		if i, ok := q.roster.of[a.host]; ok && !a.host.IsUnspecified() {
 			of[i] = append(of[i], a)
@@ -152,8 +152,10 @@ func (q *question) byDevice(addresses []address) []Row {
 		}
 		rows = append(rows, q.hostRow(row, first))
 	}
-	for _, a := range alone {
-		rows = append(rows, q.hostRow(Row{Addresses: []netip.Addr{a.host}}, a))
+	themselves := make([]netip.Addr, len(alone))
+	for i, a := range alone {
+		themselves[i] = a.host
+		rows = append(rows, q.hostRow(Row{Addresses: themselves[i : i+1 : i+1]}, a))
 	}
 	return rows
 }

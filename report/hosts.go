@@ -48,8 +48,29 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 // hostsOf makes hosts of addresses: those of a device are one.
 func (q *question) hostsOf(addresses []address) []Row {
 	rows := q.byDevice(addresses)
-	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host)) })
+	// Rows are large: their places are sorted, and each is moved once.
+	order := make([]int, len(rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return compareHosts(&rows[a], &rows[b]) })
+	arrange(rows, order)
 	return rows
+}
+
+// arrange puts at each place the element that order names, each moved once.
+// It uses order up.
+func arrange[T any](list []T, order []int) {
+	for begin := range order {
+		first := list[begin]
+		at := begin
+		for order[at] != begin {
+			next := order[at]
+			list[at], order[at] = list[next], at
+			at = next
+		}
+		list[at], order[at] = first, at
+	}
 }
 
 // address is the traffic of one address of a host. There are thousands of them
@@ -75,26 +96,33 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 	parts := q.parts(w, need)
 	var list []address
 	place := map[netip.Addr]int{}
+	var one address
+	var keys []uint16
+	var usage []uint64
+	fields := append([]any{&one.host}, append(one.fields(), &one.last)...)
+	if series {
+		fields = append(fields, &keys, &usage)
+	}
+	room, first := seriesOf{days: days}, number(w.first)
 	err := q.over(ctx, "hosts", statement, parts, func(r scanner) error {
-		var one address
-		var keys []uint16
-		var usage []uint64
-		fields := append([]any{&one.host}, append(one.fields(), &one.last)...)
-		if series {
-			fields = append(fields, &keys, &usage)
-			one.days = make([]uint64, days)
+		if list == nil {
+			list = make([]address, 0, known(r))
 		}
+		one, keys, usage = address{}, nil, nil
 		if err := r.Scan(fields...); err != nil {
 			return err
 		}
 		one.host = one.host.Unmap()
+		if series {
+			one.days = room.make()
+		}
 		for i, key := range keys {
-			if day := int(key) - number(w.first); day >= 0 && day < days {
+			if day := int(key) - first; day >= 0 && day < days {
 				one.days[day] = usage[i]
 			}
 		}
 		if len(parts) > 1 { // otherwise no address comes twice
-			if at, known := place[one.host]; known {
+			if at, there := place[one.host]; there {
 				list[at].merge(one)
 				return nil
 			}
@@ -104,6 +132,27 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 		return nil
 	})
 	return list, err
+}
+
+// compareHosts puts the host with more usage first.
+func compareHosts(a, b *Row) int {
+	return cmp.Or(byUsage(a.Counters, b.Counters), a.Host.Compare(b.Host))
+}
+
+// seriesOf makes the series of many addresses with few allocations.
+type seriesOf struct {
+	days int // of each
+	room []uint64
+}
+
+func (s *seriesOf) make() []uint64 {
+	const many = 128
+	if len(s.room) < s.days {
+		s.room = make([]uint64, many*s.days)
+	}
+	one := s.room[:s.days:s.days]
+	s.room = s.room[s.days:]
+	return one
 }
 
 // merge adds more traffic of the same address.

@@ -74,7 +74,11 @@ func (q *question) readBook(ctx context.Context, w window) (*book, error) {
 		running: running{through: map[int64]bool{}, seconds: map[int64]uint64{}},
 		heard:   map[netip.Addr][]stretch{},
 	}
-	err := q.each(ctx, "ledger", ledgerSQL, q.ledger(w), nil, func(rows scanner) error {
+	parts := []source{q.ledger(w)}
+	if at, apart := q.closed("ledger", w); apart {
+		parts = []source{q.ledger(newWindow(w.start, at)), q.ledger(newWindow(at, w.end))}
+	}
+	err := q.over(ctx, "ledger", ledgerSQL, parts, func(rows scanner) error {
 		var exporter netip.Addr
 		var event string
 		var total uint64
@@ -93,10 +97,15 @@ func (q *question) readBook(ctx context.Context, w window) (*book, error) {
 		case eventRunning:
 			b.running.add(through, days, places, counts)
 		case eventDatagrams:
-			b.heard[exporter] = heardIn(through, days, places)
+			b.heard[exporter] = append(b.heard[exporter], heardIn(through, days, places)...)
 		}
 		return nil
 	})
+	if len(parts) > 1 {
+		for _, list := range b.heard {
+			slices.SortFunc(list, stretch.compare)
+		}
+	}
 	return b, err
 }
 
@@ -126,7 +135,7 @@ func heardIn(through, days []uint16, places [][]uint8) []stretch {
 			list = append(list, stretch{from, from.Add(quarter)})
 		}
 	}
-	slices.SortFunc(list, func(a, b stretch) int { return a.from.Compare(b.from) })
+	slices.SortFunc(list, stretch.compare)
 	return slices.Compact(list)
 }
 

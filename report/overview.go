@@ -76,11 +76,11 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 	if err := q.pace(ctx, o, result.Total, past); err != nil {
 		return nil, err
 	}
-	if len(past.today) > 0 && past.today[0].Usage() > 0 {
-		o.Today = past.today[0]
+	if past.today.Usage() > 0 {
+		o.Today = past.today
 	}
 	if past.hosts != nil {
-		o.Changed, o.ChangedFrom = biggestChange(hosts, NewCounterparts(q.span, past.span, past.hosts))
+		o.Changed, o.ChangedFrom = biggestChange(hosts, past.hosts)
 	}
 	result.Overview = o
 	return result, nil
@@ -112,7 +112,7 @@ func (q *question) lists(ctx context.Context, result *Result, o *OverviewResult)
 // earlier is what an overview knows beside the figures of its span.
 type earlier struct {
 	usage split                  // of the period before, as far into it as the span has gone
-	today []Row                  // hosts, of a running span
+	today Row                    // the host that used most today, of a running span
 	span  Span                   // the period before
 	hosts []Row                  // of it, of a running span; nil = not asked
 	days  map[billing.Date]split // to foresee the end of the period
@@ -131,7 +131,8 @@ func (q *question) earlier(ctx context.Context) (earlier, error) {
 			day := *q
 			day.span.Start = q.today().Start(q.span.Start.Location())
 			day.span.End = q.today().AddDays(1).Start(q.span.Start.Location())
-			e.today, err = day.hosts(ctx, dims{host: true})
+			addresses, err := day.addresses(ctx, dims{host: true})
+			e.today = q.heaviest(addresses)
 			return err
 		})
 	}
@@ -158,6 +159,36 @@ func (q *question) earlier(ctx context.Context) (earlier, error) {
 	return e, nil
 }
 
+// heaviest is the host with the most usage; a row of nothing when there is none.
+func (q *question) heaviest(addresses []address) Row {
+	ofDevice := map[int]uint64{} // by place of the device in the roster
+	usage := func(a *address) uint64 {
+		if i, ok := q.roster.of[a.host]; ok {
+			return ofDevice[i]
+		}
+		return a.Usage()
+	}
+	for i := range addresses {
+		if place, ok := q.roster.of[addresses[i].host]; ok {
+			ofDevice[place] += addresses[i].Usage()
+		}
+	}
+	var most uint64
+	for i := range addresses {
+		most = max(most, usage(&addresses[i]))
+	}
+	if most == 0 {
+		return Row{}
+	}
+	var those []address
+	for i := range addresses {
+		if usage(&addresses[i]) == most {
+			those = append(those, addresses[i])
+		}
+	}
+	return slices.MinFunc(q.byDevice(those), func(a, b Row) int { return compareHosts(&a, &b) })
+}
+
 // head is the first rows of a list and the sum of the others.
 func head(rows []Row) []Row {
 	if len(rows) <= headLimit+1 {
@@ -168,15 +199,17 @@ func head(rows []Row) []Row {
 	return append(slices.Clone(rows[:headLimit]), others)
 }
 
-// headOfHosts keeps Unmatched, which is no host, as a row of its own.
+// headOfHosts keeps Unmatched, which is no host, as a row of its own. It moves it
+// to the end of rows.
 func headOfHosts(rows []Row) (shown []Row, count int) {
-	isUnmatched := func(row Row) bool { return row.Host == netip.IPv6Unspecified() }
-	hosts := slices.DeleteFunc(slices.Clone(rows), isUnmatched)
-	shown = head(hosts)
-	if i := slices.IndexFunc(rows, isUnmatched); i >= 0 {
-		shown = append(slices.Clone(shown), rows[i])
+	i := slices.IndexFunc(rows, func(row Row) bool { return row.Host == netip.IPv6Unspecified() })
+	if i < 0 {
+		return head(rows), len(rows)
 	}
-	return shown, len(hosts)
+	apart := rows[i]
+	hosts := append(rows[:i], rows[i+1:]...)
+	rows[len(hosts)] = apart
+	return append(slices.Clone(head(hosts)), apart), len(hosts)
 }
 
 // headOfNetworks leaves out networks without traffic and puts the larger first.
@@ -244,13 +277,28 @@ func share(value uint64, n, of int) uint64 {
 
 // biggestChange is the host whose usage differs most from what it was, in
 // bytes; a host that is new or gone has not changed.
-func biggestChange(hosts []Row, before *Counterparts) (host Row, from Counters) {
+func biggestChange(hosts, before []Row) (host Row, from Counters) {
+	type key struct {
+		device string
+		host   netip.Addr
+	}
+	of := func(row *Row) key {
+		if row.Device != "" {
+			return key{device: row.Device}
+		}
+		return key{host: row.Host}
+	}
+	then := make(map[key]Counters, len(before))
+	for i := range before {
+		then[of(&before[i])] = before[i].Counters
+	}
 	var most uint64
-	for _, row := range hosts {
-		was := before.Of(row)
+	for i := range hosts {
+		row := &hosts[i]
+		was := then[of(row)]
 		differs := max(row.Usage(), was.Usage()) - min(row.Usage(), was.Usage())
 		if was.Usage() > 0 && row.Usage() > 0 && differs > most {
-			most, host, from = differs, row, was
+			most, host, from = differs, *row, was
 		}
 	}
 	return host, from

@@ -65,6 +65,14 @@ func (r *Reports) begin(ctx context.Context, kind Kind) (*reading, error) {
 	return &reading{kind: kind, held: held, asked: map[fingerprint]*asked{}}, err
 }
 
+// knows reports whether the parts of a table tell what it holds.
+func (r *reading) knows(table string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, known := r.held.parts[table]
+	return known
+}
+
 // renew looks anew, for statements to be asked again.
 func (q *question) renew(ctx context.Context) error {
 	held, err := q.look(ctx, q.reading.kind)

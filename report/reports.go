@@ -152,8 +152,8 @@ func list(rows []Row) *Result {
 
 func sum(rows []Row) Counters {
 	var total Counters
-	for _, row := range rows {
-		total.add(row.Counters)
+	for i := range rows {
+		total.add(rows[i].Counters)
 	}
 	return total
 }

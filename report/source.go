@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -304,9 +305,39 @@ func (q *question) total(ctx context.Context, w window) (Counters, error) {
 func (q *question) parts(w window, need dims) []source {
 	var parts []source
 	for _, part := range q.split(w) {
-		parts = append(parts, q.from(part, need))
+		s := q.from(part, need)
+		if at, apart := q.closed(s.table, part); apart {
+			parts = append(parts, q.from(newWindow(part.start, at), need))
+			s = q.from(newWindow(at, part.end), need)
+		}
+		parts = append(parts, s)
 	}
 	return parts
+}
+
+// closedDays is the shortest time of which answers are worth keeping apart.
+const closedDays = 90
+
+// closed says where a window is cut so that what flows of now do not change is
+// read apart, and its answer stays known while flows come in: at the begin of
+// the partition of now. Tables that are small are not worth it.
+func (q *question) closed(table string, w window) (at time.Time, apart bool) {
+	now := q.today()
+	begin := billing.Date{Year: now.Year, Month: time.January, Day: 1}
+	zone := w.start.Location()
+	switch table {
+	case "daily_host", "daily_protocol":
+	case "daily_host_protocol":
+		begin.Month = now.Month
+	case "ledger":
+		zone = time.UTC
+	default:
+		return time.Time{}, false
+	}
+	if at = begin.Start(zone).In(w.start.Location()); !at.Before(w.end) || !q.reading.knows(table) {
+		return time.Time{}, false
+	}
+	return at, at.Sub(w.start) >= closedDays*day
 }
 
 // split cuts a window of the daily tables' zone at its first and its last

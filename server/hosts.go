@@ -65,7 +65,8 @@ func (page *HostsPage) fill(a answer, q url.Values) {
 	page.Clear = keep.href()
 
 	page.Totals = a.totalsOf(a.Rows)
-	var hosts, apart []report.Row
+	hosts := make([]report.Row, 0, len(a.Rows))
+	var apart []report.Row
 	for _, row := range a.Rows {
 		if unmatched(row) {
 			apart = append(apart, row)
