@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"context"
+	"net/netip"
 	"slices"
 	"strconv"
 )
@@ -107,28 +108,92 @@ func (q *question) peers(ctx context.Context) (peers []Peer, raw bool, err error
 	} else {
 		s.table = "daily_peer"
 	}
-	var count uint64
-	var all Counters
-	err = q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(peerLimit + 1)}, func(r scanner) error {
-		var p Peer
-		if err := r.Scan(slices.Concat([]any{&p.Address}, p.fields(), []any{&count}, all.fields())...); err != nil {
-			return err
-		}
-		p.Address = p.Address.Unmap()
-		peers = append(peers, p)
-		return nil
-	})
+	found, apart, err := q.farEndsApart(ctx, s.table, w)
+	if !apart && err == nil {
+		found, err = q.farEnds(ctx, statement, s, peerLimit+1)
+	}
+	if err != nil {
+		return nil, raw, err
+	}
+	peers = found.list
 	slices.SortFunc(peers, func(a, b Peer) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Address.Compare(b.Address)) })
-	if count > peerLimit+1 {
+	if found.count > peerLimit+1 {
 		peers = peers[:peerLimit]
-		peers = append(peers, Peer{Name: "Others (" + grouped(count-peerLimit) + ")", Counters: all.less(sumPeers(peers))})
+		peers = append(peers, Peer{Name: "Others (" + grouped(found.count-peerLimit) + ")", Counters: found.all.less(sumPeers(peers))})
 	}
 	for i := range peers {
 		if peers[i].Address.IsValid() {
 			peers[i].Name, _ = q.called(peers[i].Address)
 		}
 	}
-	return peers, raw, err
+	return peers, raw, nil
+}
+
+// farEnds are far ends, and the number and the sums of all.
+type farEnds struct {
+	list  []Peer
+	count uint64
+	all   Counters
+}
+
+// farEnds reads those with the most usage, up to a limit.
+func (q *question) farEnds(ctx context.Context, statement string, s source, limit int) (farEnds, error) {
+	var f farEnds
+	var p Peer
+	fields := slices.Concat([]any{&p.Address}, p.fields(), []any{&f.count}, f.all.fields())
+	err := q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(limit)}, func(r scanner) error {
+		if f.list == nil {
+			f.list = make([]Peer, 0, known(r))
+		}
+		if err := r.Scan(fields...); err != nil {
+			return err
+		}
+		p.Address = p.Address.Unmap()
+		f.list = append(f.list, p)
+		return nil
+	})
+	return f, err
+}
+
+// farEndsApart reads the days up to this month apart from those of it, so that
+// the answer of the many stays known. Both need all their far ends then, and it
+// reports false when those are too many, or there is no such part.
+func (q *question) farEndsApart(ctx context.Context, table string, w window) (farEnds, bool, error) {
+	const most = 40_000 // of each part; about 3 MB
+	at, apart := q.closed(table, w)
+	if !apart {
+		return farEnds{}, false, nil
+	}
+	var parts [2]farEnds
+	read := func(i int, w window) func(context.Context) error {
+		return func(ctx context.Context) (err error) {
+			s := q.from(w, dims{})
+			s.table = table
+			parts[i], err = q.farEnds(ctx, peersSQL, s, most+1)
+			return err
+		}
+	}
+	if err := together(ctx, read(0, newWindow(w.start, at)), read(1, newWindow(at, w.end))); err != nil {
+		return farEnds{}, false, err
+	}
+	if parts[0].count > most || parts[1].count > most {
+		return farEnds{}, false, nil
+	}
+	found := parts[0]
+	place := make(map[netip.Addr]int, len(found.list))
+	for i := range found.list {
+		place[found.list[i].Address] = i
+	}
+	for _, p := range parts[1].list {
+		if i, ok := place[p.Address]; ok {
+			found.list[i].add(p.Counters)
+		} else {
+			found.list = append(found.list, p)
+		}
+	}
+	found.count = uint64(len(found.list))
+	found.all.add(parts[1].all)
+	return found, true, nil
 }
 
 // withForgotten adds what far ends lack to the total because raw flows of the

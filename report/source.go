@@ -327,7 +327,7 @@ func (q *question) closed(table string, w window) (at time.Time, apart bool) {
 	zone := w.start.Location()
 	switch table {
 	case "daily_host", "daily_protocol":
-	case "daily_host_protocol":
+	case "daily_host_protocol", "daily_peer":
 		begin.Month = now.Month
 	case "ledger":
 		zone = time.UTC

@@ -3,8 +3,10 @@ package schema
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -29,10 +31,24 @@ func (c coverage) usageCut() bool { return c.NoUsage || !c.UsageFrom.IsZero() }
 // its source. A flow is at most seven days long, but what overlaps a quarter
 // hour of a kept month also ends in that month or later.
 func readCoverage(ctx context.Context, conn driver.Conn, zone string) (coverage, error) {
+	// The flows of the first day mostly tell that nothing was cut; what may have
+	// begun before them ends within eight.
+	c, err := coverageFrom(ctx, conn, zone, 1)
+	if err != nil || c.RawFrom.IsZero() {
+		return c, err
+	}
+	return coverageFrom(ctx, conn, zone, 8)
+}
+
+// coverageFrom is readCoverage that looks for the begin of raw among the flows
+// that end in its first days. With fewer days it may take raw for cut that is
+// not, and never the other way round.
+func coverageFrom(ctx context.Context, conn driver.Conn, zone string, days int) (coverage, error) {
 	var c coverage
 	var rawRows, usageRows, dayRows uint64
 	var rawMonth, usageMonth, firstDay time.Time
 	var firstRaw, firstBucket *int64
+	ctx = ch.Context(ctx, ch.WithParameters(ch.Parameters{"days": strconv.Itoa(days)}))
 	err := conn.QueryRow(ctx, query("coverage")).
 		Scan(&rawRows, &rawMonth, &firstRaw, &usageRows, &firstBucket, &usageMonth, &dayRows, &firstDay)
 	if err != nil {

@@ -6,7 +6,7 @@ WITH
 SELECT
     (SELECT count() FROM flows) AS flows,
     toDateTime(toStartOfMonth(oldest), 'UTC') AS month,
-    (SELECT intDiv(minOrNull(toInt64(toUnixTimestamp(`end`)) * 1000 - duration_ms), 900000) * 900 FROM flows WHERE counted AND `end` < oldest_counted + INTERVAL 8 DAY) AS first_raw,
+    (SELECT intDiv(minOrNull(toInt64(toUnixTimestamp(`end`)) * 1000 - duration_ms), 900000) * 900 FROM flows WHERE counted AND `end` < oldest_counted + toIntervalDay({days:UInt8})) AS first_raw,
     (SELECT count() FROM usage_15m) AS buckets,
     (SELECT toInt64(toUnixTimestamp(min(bucket))) FROM usage_15m) AS first_bucket,
     (SELECT toDateTime(toStartOfMonth(min(bucket)), 'UTC') FROM usage_15m) AS bucket_month,
