@@ -167,9 +167,6 @@ func exists(ctx context.Context, conn driver.Conn, table string) (bool, error) {
 // else a sentence for the user.
 func (d *Database) Check(ctx context.Context) error {
 	return d.each(func(s *Shard) error {
-		if err := s.Conn.Ping(ctx); err != nil {
-			return fmt.Errorf("ClickHouse does not answer: %w", err)
-		}
 		return schema.Check(ctx, s.Conn)
 	})
 }

@@ -30,6 +30,7 @@ var ErrUnavailable = errors.New("ClickHouse does not answer")
 
 // Codes of ClickHouse's exceptions that pass by themselves.
 var passing = map[int32]bool{
+	32:  true, // the end of what a shard said before it was done
 	60:  true, // unknown table: not migrated yet
 	81:  true, // unknown database: not migrated yet
 	159: true, // timeout exceeded
@@ -37,6 +38,7 @@ var passing = map[int32]bool{
 	209: true, // socket timeout
 	210: true, // network error
 	241: true, // memory limit exceeded
+	279: true, // a shard does not answer
 	394: true, // query was cancelled
 	516: true, // authentication failed: the engine restarts with a new password
 }

@@ -104,7 +104,7 @@ func (s *Server) problem(r *http.Request, err error) *Problem {
 func unavailable(err error) bool {
 	if e, ok := errors.AsType[*clickhouse.Exception](err); ok {
 		switch e.Code {
-		case 60, 81, 159, 202, 209, 210, 241, 394, 516: // no such table or database, timeout, too many queries, network, memory, cancelled, login refused
+		case 32, 60, 81, 159, 202, 209, 210, 241, 279, 394, 516: // cut off, no such table or database, timeout, too many queries, network, memory, a shard is away, cancelled, login refused
 			return true
 		}
 		return false
