@@ -17,11 +17,12 @@ import (
 func (p *program) retentionCommand(common []cli.Flag) *cli.Command {
 	return &cli.Command{
 		Name:  "retention",
-		Usage: "how long raw flows are kept: show it with what each table takes and what would be dropped; change it; drop now",
+		Usage: "how long raw flows and far ends are kept: show it with what each table takes and what would be dropped; change it; drop now",
 		Flags: append(append([]cli.Flag{}, common...),
 			&cli.IntFlag{Name: "months", Usage: "keep raw flows for `N` whole months beside the running one (0: for ever)"},
 			&cli.StringFlag{Name: "size", Usage: "keep raw flows up to a `SIZE` on disk, such as \"20 GB\"; oldest months go first (empty: any)"},
-			&cli.BoolFlag{Name: "save", Usage: "save --months and --size; without it they are only tried"},
+			&cli.IntFlag{Name: "far-ends", Usage: "keep the far ends of each day for `N` whole months beside the running one (0: for ever)"},
+			&cli.BoolFlag{Name: "save", Usage: "save --months, --size and --far-ends; without it they are only tried"},
 			&cli.BoolFlag{Name: "run", Usage: "drop now what is due by what is saved; the services do so once a day"}),
 		Action: p.retention,
 	}
@@ -31,8 +32,8 @@ func (p *program) retention(c *cli.Context) error {
 	if err := noArgs(c); err != nil {
 		return err
 	}
-	if c.Bool("save") && !c.IsSet("months") && !c.IsSet("size") {
-		return usageError{errors.New("--save needs --months N or --size SIZE")}
+	if c.Bool("save") && !c.IsSet("months") && !c.IsSet("size") && !c.IsSet("far-ends") {
+		return usageError{errors.New("--save needs --months N, --size SIZE or --far-ends N")}
 	}
 	return p.withSite(c, func(s *siteAccess) error {
 		settings, err := s.store.Load(c.Context)
@@ -46,6 +47,9 @@ func (p *program) retention(c *cli.Context) error {
 		if c.IsSet("size") {
 			wanted.RawSize = c.String("size")
 		}
+		if c.IsSet("far-ends") {
+			wanted.FarEndMonths = c.Int("far-ends")
+		}
 		if wanted, err = site.CheckRetention(wanted); err != nil {
 			return usageError{err}
 		}
@@ -53,7 +57,7 @@ func (p *program) retention(c *cli.Context) error {
 			if err := s.store.SaveRetention(c.Context, wanted); err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stdout, "saved: %s\n", retentionText(wanted))
+			fmt.Fprintf(p.stdout, "saved: %s\n", wanted.Words())
 			settings.Retention = wanted
 		}
 		if c.Bool("run") {
@@ -78,7 +82,11 @@ func (p *program) retain(c *cli.Context, s *siteAccess, r site.Retention) error 
 			continue
 		}
 		freed += m.Bytes
-		fmt.Fprintf(p.stdout, "%s: %d raw flows dropped\n", m.Month.Format("2006-01"), m.Rows)
+		what := "raw flows"
+		if m.FarEnds {
+			what = "rows of far ends"
+		}
+		fmt.Fprintf(p.stdout, "%s: %d %s dropped\n", m.Month.Format("2006-01"), m.Rows, what)
 	}
 	fmt.Fprintf(p.stdout, "%s freed; no total has changed\n", billing.Decimal.Format(freed))
 	return nil
@@ -87,10 +95,6 @@ func (p *program) retain(c *cli.Context, s *siteAccess, r site.Retention) error 
 // showRetention prints the sizes and what would be dropped.
 func (p *program) showRetention(c *cli.Context, s *siteAccess, r site.Retention) error {
 	sizes, err := s.Sizes(c.Context)
-	if err != nil {
-		return err
-	}
-	months, err := s.RawMonths(c.Context)
 	if err != nil {
 		return err
 	}
@@ -104,38 +108,37 @@ func (p *program) showRetention(c *cli.Context, s *siteAccess, r site.Retention)
 		}
 	}
 	fmt.Fprintln(p.stdout, t.Render())
-	fmt.Fprintln(p.stdout, retentionText(r))
-	due := retentionOf(r).Due(months, time.Now())
-	if len(due) == 0 {
+	fmt.Fprintln(p.stdout, r.Words()+"; other rollups for ever")
+	raw, far, err := s.Due(c.Context, retentionOf(r), time.Now())
+	if err != nil {
+		return err
+	}
+	if len(raw)+len(far) == 0 {
 		fmt.Fprintln(p.stdout, "nothing is due to be dropped")
 		return nil
 	}
+	if len(raw) > 0 {
+		p.printDue("raw flows", raw)
+		fmt.Fprintln(p.stdout, "lost with them: single flows with their ports, far ends by the hour or protocol, and telling that time anew by other local networks; no total changes")
+	}
+	if len(far) > 0 {
+		p.printDue("far ends", far)
+		fmt.Fprintln(p.stdout, "lost with them: whom each host exchanged data with; no total changes")
+	}
+	return nil
+}
+
+func (p *program) printDue(what string, months []schema.Month) {
 	var bytes uint64
 	var names []string
-	for _, m := range due {
+	for _, m := range months {
 		bytes += m.Bytes
 		names = append(names, m.Month.Format("2006-01"))
 	}
-	fmt.Fprintf(p.stdout, "due to be dropped: raw flows of %s, %s on disk\n", strings.Join(names, ", "), billing.Decimal.Format(bytes))
-	fmt.Fprintln(p.stdout, "lost with them: single flows with their ports, far ends by the hour or protocol, and telling that time anew by other local networks; no total changes")
-	return nil
+	fmt.Fprintf(p.stdout, "due to be dropped: %s of %s, %s on disk\n", what, strings.Join(names, ", "), billing.Decimal.Format(bytes))
 }
 
 // retentionOf is a setting as the schema takes it.
 func retentionOf(r site.Retention) schema.Retention {
-	return schema.Retention{Months: r.RawMonths, Bytes: r.RawBytes()}
-}
-
-func retentionText(r site.Retention) string {
-	var parts []string
-	if r.RawMonths > 0 {
-		parts = append(parts, fmt.Sprintf("for %s beside the running one", plural(r.RawMonths, "month")))
-	}
-	if r.RawSize != "" {
-		parts = append(parts, "up to "+r.RawSize)
-	}
-	if len(parts) == 0 {
-		parts = append(parts, "for ever")
-	}
-	return "raw flows are kept " + strings.Join(parts, ", ") + "; rollups for ever"
+	return schema.Retention{Months: r.RawMonths, Bytes: r.RawBytes(), FarEnds: r.FarEndMonths}
 }

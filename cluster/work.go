@@ -121,9 +121,9 @@ func (d *Database) Sizes(ctx context.Context) ([]schema.TableSize, error) {
 }
 
 // addMonths adds months of one shard to those of others, month by month.
-func addMonths(all, list []schema.RawMonth) []schema.RawMonth {
+func addMonths(all, list []schema.Month) []schema.Month {
 	for _, m := range list {
-		i := slices.IndexFunc(all, func(a schema.RawMonth) bool { return a.Month.Equal(m.Month) })
+		i := slices.IndexFunc(all, func(a schema.Month) bool { return a.Month.Equal(m.Month) && a.FarEnds == m.FarEnds })
 		if i < 0 {
 			all = append(all, m)
 			continue
@@ -135,14 +135,14 @@ func addMonths(all, list []schema.RawMonth) []schema.RawMonth {
 			all[i].At = m.At
 		}
 	}
-	slices.SortFunc(all, func(a, b schema.RawMonth) int { return a.Month.Compare(b.Month) })
+	slices.SortFunc(all, func(a, b schema.Month) int { return a.Month.Compare(b.Month) })
 	return all
 }
 
 // RawMonths returns the months of raw flows there are on any shard, oldest
 // first.
-func (d *Database) RawMonths(ctx context.Context) ([]schema.RawMonth, error) {
-	var all []schema.RawMonth
+func (d *Database) RawMonths(ctx context.Context) ([]schema.Month, error) {
+	var all []schema.Month
 	err := d.each(func(s *Shard) error {
 		list, err := schema.RawMonths(ctx, s.Conn)
 		all = addMonths(all, list)
@@ -152,8 +152,8 @@ func (d *Database) RawMonths(ctx context.Context) ([]schema.RawMonth, error) {
 }
 
 // RawDrops returns the months whose raw flows were dropped, newest first.
-func (d *Database) RawDrops(ctx context.Context) ([]schema.RawMonth, error) {
-	var all []schema.RawMonth
+func (d *Database) RawDrops(ctx context.Context) ([]schema.Month, error) {
+	var all []schema.Month
 	err := d.each(func(s *Shard) error {
 		list, err := schema.RawDrops(ctx, s.Conn)
 		all = addMonths(all, list)
@@ -163,23 +163,39 @@ func (d *Database) RawDrops(ctx context.Context) ([]schema.RawMonth, error) {
 	return all, err
 }
 
-// Retain drops the raw flows that a retention lets go. A size is that of all
-// shards together. What one shard cannot prove it keeps, and the others drop
+// Due returns the months of raw flows and those of far ends that a retention
+// lets go, of all shards together.
+func (d *Database) Due(ctx context.Context, r schema.Retention, now time.Time) (raw, far []schema.Month, err error) {
+	if raw, err = d.RawMonths(ctx); err != nil {
+		return nil, nil, err
+	}
+	err = d.each(func(s *Shard) error {
+		list, err := schema.FarEndMonths(ctx, s.Conn)
+		far = addMonths(far, list)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, far = r.Due(raw, far, now)
+	return raw, far, nil
+}
+
+// Retain drops what a retention lets go. A size is that of all shards together. What one shard cannot prove it keeps, and the others drop
 // what is theirs. It returns the months that were due.
-func (d *Database) Retain(ctx context.Context, r schema.Retention, now time.Time, progress schema.Progress) ([]schema.RawMonth, error) {
+func (d *Database) Retain(ctx context.Context, r schema.Retention, now time.Time, progress schema.Progress) ([]schema.Month, error) {
 	if d.name == "" {
 		return schema.Retain(ctx, d.Home, r, now, progress)
 	}
-	months, err := d.RawMonths(ctx)
-	if err != nil {
+	due, far, err := d.Due(ctx, r, now)
+	if err != nil || len(due)+len(far) == 0 {
 		return nil, err
 	}
-	due := r.Due(months, now)
-	if len(due) == 0 {
-		return nil, nil
+	before := schema.Retention{FarEnds: r.FarEnds}
+	if len(due) > 0 {
+		before.Before = due[len(due)-1].Month.AddDate(0, 1, 0)
 	}
-	before := schema.Retention{Before: due[len(due)-1].Month.AddDate(0, 1, 0)}
-	var all []schema.RawMonth
+	var all []schema.Month
 	var errs []error
 	for _, s := range d.Shards {
 		list, err := schema.Retain(ctx, s.Conn, before, now, d.part(s, progress))

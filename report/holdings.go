@@ -36,7 +36,7 @@ func tablesOf(kind Kind) []string {
 	tables := []string{"daily_total", "daily_host", "daily_protocol", "daily_host_protocol", "usage_15m", "ledger", "exporter_state"}
 	switch kind {
 	case Host:
-		return append(tables, "daily_peer", "flows", "host_names", "raw_drops")
+		return append(tables, "daily_peer", "flows", "host_names", "raw_drops", "far_end_drops")
 	case Ranges:
 		return append(tables, "flows")
 	default:

@@ -49,7 +49,7 @@ func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
 	detail.PeersLeft = !q.past && q.req.Brief && w.first.DaysUntil(w.next) > briefDays
 	without := q.past || detail.PeersLeft
 	return q.settle(ctx, func() (bool, error) {
-		var raw bool // raw flows told the far ends, and may have been dropped
+		var raw bool // raw flows told the far ends
 		err := together(ctx,
 			func(ctx context.Context) (err error) { detail.Days, err = q.days(ctx); return err },
 			func(ctx context.Context) (err error) { detail.Protocols, err = q.protocols(ctx); return err },
@@ -68,9 +68,7 @@ func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
 		if without {
 			return result.Total == sum(detail.Protocols), nil
 		}
-		if raw {
-			detail.Peers, err = q.withForgotten(ctx, detail.Peers, result.Total)
-		}
+		detail.Peers, err = q.withForgotten(ctx, detail.Peers, raw, result.Total)
 		return result.Total == sum(detail.Protocols) && result.Total == sumPeers(detail.Peers), err
 	})
 }
@@ -196,21 +194,25 @@ func (q *question) farEndsApart(ctx context.Context, table string, w window) (fa
 	return found, true, nil
 }
 
-// withForgotten adds what far ends lack to the total because raw flows of the
-// time have been dropped, as a row of its own.
-func (q *question) withForgotten(ctx context.Context, peers []Peer, total Counters) ([]Peer, error) {
+// withForgotten adds what far ends lack to the total because those of the time
+// have been dropped, as raw flows or as rows of days, as a row of its own.
+func (q *question) withForgotten(ctx context.Context, peers []Peer, raw bool, total Counters) ([]Peer, error) {
 	rest, less := total.minus(sumPeers(peers))
 	if !less {
 		return peers, nil
 	}
+	s := q.quarters(q.window())
+	table, statement, what := "far_end_drops", farEndsDroppedSQL, "far ends"
+	if raw {
+		table, statement, what = "raw_drops", rawDroppedSQL, "raw flows"
+	}
+	s.table, s.in = table, reach{}
 	dropped := false
-	s := q.ledger(q.window())
-	s.table, s.in = "raw_drops", reach{}
-	err := q.each(ctx, "months without raw flows", rawDroppedSQL, s, nil, func(r scanner) error { return r.Scan(&dropped) })
+	err := q.each(ctx, "months without "+what, statement, s, nil, func(r scanner) error { return r.Scan(&dropped) })
 	if err != nil || !dropped {
 		return peers, err
 	}
-	return append(peers, Peer{Name: "Not known any more (raw flows were dropped)", Counters: rest}), nil
+	return append(peers, Peer{Name: "Not known any more (" + what + " were dropped)", Counters: rest}), nil
 }
 
 func sumPeers(peers []Peer) Counters {

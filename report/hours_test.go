@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -103,9 +104,10 @@ func TestWhereOnlyDaysAreLeft(t *testing.T) {
 	}
 }
 
-// Far ends by protocol are made from raw flows. What retention has dropped of
-// them is said in a row of its own, so that the rows still sum to the total.
-func TestFarEndsWhoseRawFlowsWereDropped(t *testing.T) {
+// Far ends by protocol are made from raw flows, others from rows of days. What
+// retention has dropped of them is said in a row of its own, so that the rows
+// still sum to the total.
+func TestFarEndsThatWereDropped(t *testing.T) {
 	zone := location(t, "Pacific/Auckland")
 	now := time.Date(2026, 11, 9, 18, 0, 0, 0, zone)
 	conn := database(t, "Pacific/Auckland")
@@ -115,25 +117,35 @@ func TestFarEndsWhoseRawFlowsWereDropped(t *testing.T) {
 	if got := run(t, r, parse(t, Host, question+"&protocol=https")).Detail.Peers; len(got) != 1 || got[0].Received != 800 {
 		t.Fatalf("before: got %+v, want one far end of 800 bytes", got)
 	}
-	for _, statement := range []string{
-		"ALTER TABLE flows DROP PARTITION ID '202609'",
-		"INSERT INTO raw_drops (month, rows, bytes) VALUES ('2026-09-01', 1, 100)",
-	} {
-		if err := conn.Exec(t.Context(), statement); err != nil {
-			t.Fatal(err)
+	drop := func(table, notes string) func() error {
+		return func() error {
+			return errors.Join(conn.Exec(t.Context(), "ALTER TABLE "+table+" DROP PARTITION ID '202609'"),
+				conn.Exec(t.Context(), "INSERT INTO "+notes+" (month, rows, bytes) VALUES ('2026-09-01', 1, 100)"))
 		}
+	}
+	if err := drop("flows", "raw_drops")(); err != nil {
+		t.Fatal(err)
 	}
 	for _, test := range []struct {
 		name, query string
 		want        []uint64 // received bytes of each row; the last is what is not known any more
 		forgotten   bool
+		before      func() error // nil = nothing
 	}{
-		{"by protocol, of the dropped month too", question + "&protocol=https", []uint64{300, 500}, true},
-		{"of the dropped month only", "host=192.168.1.20&from=2026-09-01&to=2026-10-01&protocol=https", []uint64{500}, true},
-		{"after the dropped month", "host=192.168.1.20&from=2026-11-01&to=2026-12-01&protocol=https", []uint64{300}, false},
-		{"by days, which are kept", question, []uint64{800}, false},
+		{"by protocol, of the dropped month too", question + "&protocol=https", []uint64{300, 500}, true, nil},
+		{"of the dropped month only", "host=192.168.1.20&from=2026-09-01&to=2026-10-01&protocol=https", []uint64{500}, true, nil},
+		{"after the dropped month", "host=192.168.1.20&from=2026-11-01&to=2026-12-01&protocol=https", []uint64{300}, false, nil},
+		{"by days, which are kept", question, []uint64{800}, false, nil},
+		{"by days, which are dropped too", question, []uint64{300, 500}, true, drop("daily_peer", "far_end_drops")},
+		{"by days, of the dropped month only", "host=192.168.1.20&from=2026-09-01&to=2026-10-01", []uint64{500}, true, nil},
+		{"by days, after the dropped month", "host=192.168.1.20&from=2026-10-01&to=2026-12-01", []uint64{300}, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if test.before != nil {
+				if err := test.before(); err != nil {
+					t.Fatal(err)
+				}
+			}
 			result := run(t, r, parse(t, Host, test.query))
 			var got []uint64
 			for _, p := range result.Detail.Peers {

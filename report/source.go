@@ -36,6 +36,8 @@ var (
 	protocolsSQL string
 	//go:embed sql/networks.sql
 	networksSQL string
+	//go:embed sql/far_ends_dropped.sql
+	farEndsDroppedSQL string
 	//go:embed sql/first.sql
 	firstSQL string
 	//go:embed sql/first_day.sql

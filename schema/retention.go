@@ -4,29 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/flattraffic/flattraffic/flow"
 )
 
-// Retention says how long raw flows are kept. Rollups stay for ever: every
-// total is made from them.
+// Retention says how long raw flows are kept, and the far ends of each day.
+// All other rollups stay for ever: every total is made from them.
 type Retention struct {
-	Months int    // whole months kept beside the running one; 0 = for ever
-	Bytes  uint64 // on disk at most, oldest months give way; 0 = any size
+	Months  int    // whole months of raw flows kept beside the running one; 0 = for ever
+	Bytes   uint64 // of raw flows on disk at most, oldest months give way; 0 = any size
+	FarEnds int    // whole months of far ends kept beside the running one; 0 = for ever
 
-	// Before lets all months go that begin earlier, whatever else is said: what
+	// Before lets all raw flows go that begin earlier, whatever else is said: what
 	// was decided of several databases together. Zero = none.
 	Before time.Time
 }
 
-// RawMonth is a month of raw flows, a partition of the table.
-type RawMonth struct {
-	Month time.Time // its first instant, UTC
-	Rows  uint64
-	Bytes uint64 // on disk
+// Month is a month of raw flows or of far ends, a partition of the table.
+type Month struct {
+	Month   time.Time // its first instant, UTC
+	FarEnds bool      // of the table daily_peer; else of flows
+	Rows    uint64
+	Bytes   uint64 // on disk
 	// Kept says why it was not dropped although it was due; empty = it was, or it
 	// was not due.
 	Kept string
@@ -61,40 +65,52 @@ func Sizes(ctx context.Context, conn driver.Conn) ([]TableSize, error) {
 }
 
 // RawMonths returns the months of raw flows there are, oldest first.
-func RawMonths(ctx context.Context, conn driver.Conn) ([]RawMonth, error) {
-	rows, err := conn.Query(ctx, query("raw_months"))
+func RawMonths(ctx context.Context, conn driver.Conn) ([]Month, error) {
+	return monthsOf(ctx, conn, "flows")
+}
+
+// FarEndMonths returns the months of far ends there are, oldest first.
+func FarEndMonths(ctx context.Context, conn driver.Conn) ([]Month, error) {
+	return monthsOf(ctx, conn, farEnds)
+}
+
+// farEnds is the table of the far ends of each day.
+const farEnds = "daily_peer"
+
+func monthsOf(ctx context.Context, conn driver.Conn, table string) ([]Month, error) {
+	rows, err := conn.Query(ch.Context(ctx, ch.WithParameters(ch.Parameters{"table": table})), query("months"))
 	if err != nil {
-		return nil, fmt.Errorf("list months of raw flows: %w", err)
+		return nil, fmt.Errorf("list months of %s: %w", table, err)
 	}
 	defer rows.Close()
-	var list []RawMonth
+	var list []Month
 	for rows.Next() {
-		var m RawMonth
+		m := Month{FarEnds: table == farEnds}
 		var id string
 		if err := rows.Scan(&id, &m.Rows, &m.Bytes); err != nil {
-			return nil, fmt.Errorf("list months of raw flows: %w", err)
+			return nil, fmt.Errorf("list months of %s: %w", table, err)
 		}
 		if m.Month, err = time.Parse("200601", id); err != nil {
-			return nil, fmt.Errorf("the table flows has a partition %q that is no month; was it changed by hand?", id)
+			return nil, fmt.Errorf("the table %s has a partition %q that is no month; was it changed by hand?", table, id)
 		}
 		list = append(list, m)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list months of raw flows: %w", err)
+		return nil, fmt.Errorf("list months of %s: %w", table, err)
 	}
 	return list, nil
 }
 
 // RawDrops returns the months whose raw flows were dropped, newest first.
-func RawDrops(ctx context.Context, conn driver.Conn) ([]RawMonth, error) {
+func RawDrops(ctx context.Context, conn driver.Conn) ([]Month, error) {
 	rows, err := conn.Query(ctx, query("raw_drops"))
 	if err != nil {
 		return nil, fmt.Errorf("read table raw_drops: %w", err)
 	}
 	defer rows.Close()
-	var list []RawMonth
+	var list []Month
 	for rows.Next() {
-		var m RawMonth
+		var m Month
 		if err := rows.Scan(&m.Month, &m.Rows, &m.Bytes, &m.At); err != nil {
 			return nil, fmt.Errorf("read table raw_drops: %w", err)
 		}
@@ -106,20 +122,25 @@ func RawDrops(ctx context.Context, conn driver.Conn) ([]RawMonth, error) {
 	return list, nil
 }
 
-// settled is how long after its end a month can still get flows: what arrives
-// is at most so old, and clocks may differ by a day.
-const settled = flow.MaxAge + 24*time.Hour
+// Due picks from the months of raw flows and from those of far ends, oldest
+// first, those that a retention lets go at a time: always the oldest before the
+// newer.
+func (r Retention) Due(raw, far []Month, now time.Time) (dueRaw, dueFar []Month) {
+	now = now.UTC()
+	running := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	dueRaw = r.dueRaw(raw, running.AddDate(0, -r.Months, 0), now)
+	if r.FarEnds == 0 {
+		return dueRaw, nil
+	}
+	return dueRaw, dueFarEnds(far, raw[len(dueRaw):], running.AddDate(0, -r.FarEnds, 0))
+}
 
-// Due picks from the months of raw flows, oldest first, those that a retention
-// lets go at a time. It never picks one that flows may still arrive for, and
-// always the oldest before the newer.
-func (r Retention) Due(months []RawMonth, now time.Time) []RawMonth {
+// dueRaw never picks a month that flows may still arrive for.
+func (r Retention) dueRaw(months []Month, oldest, now time.Time) []Month {
 	var total uint64
 	for _, m := range months {
 		total += m.Bytes
 	}
-	now = now.UTC()
-	oldest := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).AddDate(0, -r.Months, 0)
 	for i, m := range months {
 		old := r.Months > 0 && m.Month.Before(oldest) || m.Month.Before(r.Before)
 		large := r.Bytes > 0 && total > r.Bytes
@@ -131,33 +152,79 @@ func (r Retention) Due(months []RawMonth, now time.Time) []RawMonth {
 	return months
 }
 
+// dueFarEnds picks months before the oldest to be kept. raw are the months of
+// raw flows that stay: they may reach back into the month before theirs, whose
+// far ends then stay too, to be compared with them and told anew.
+func dueFarEnds(months, raw []Month, oldest time.Time) []Month {
+	for i, m := range months {
+		if !m.Month.Before(oldest) || len(raw) > 0 && raw[0].Month.Before(m.Month.AddDate(0, 2, 0)) {
+			return months[:i]
+		}
+	}
+	return months
+}
+
+// settled is how long after its end a month can still get flows: what arrives
+// is at most so old, and clocks may differ by a day.
+const settled = flow.MaxAge + 24*time.Hour
+
 // Retain drops the raw flows that a retention lets go, a month at a time,
 // oldest first. Before a month goes every rollup of its days is compared with
 // it, to the byte; where one differs the month is kept, with all that are newer.
-// Totals do not change. It returns the months that were due.
-func Retain(ctx context.Context, conn driver.Conn, r Retention, now time.Time, progress Progress) ([]RawMonth, error) {
-	months, err := RawMonths(ctx, conn)
-	if err != nil {
+// Then it drops the far ends that are due. Totals do not change. It returns the
+// months that were due.
+func Retain(ctx context.Context, conn driver.Conn, r Retention, now time.Time, progress Progress) ([]Month, error) {
+	raw, far, err := dueNow(ctx, conn, r, now)
+	if err != nil || len(raw)+len(far) == 0 {
 		return nil, err
 	}
-	if len(r.Due(months, now)) == 0 {
-		return nil, nil
-	}
-	var due []RawMonth
 	err = WithImportLock(ctx, conn, func(ctx context.Context) error {
-		if months, err = RawMonths(ctx, conn); err != nil {
+		if raw, _, err = dueNow(ctx, conn, r, now); err != nil {
 			return err
 		}
-		due = r.Due(months, now)
-		return dropMonths(ctx, conn, due, now, progress)
+		if err := dropMonths(ctx, conn, raw, now, progress); err != nil {
+			return err
+		}
+		if _, far, err = dueNow(ctx, conn, r, now); err != nil { // by the raw flows that are left
+			return err
+		}
+		return dropFarEnds(ctx, conn, far, now)
 	})
 	if err != nil {
-		return due, fmt.Errorf("drop old raw flows: %w", err)
+		err = fmt.Errorf("drop what is due: %w", err)
 	}
-	return due, nil
+	return slices.Concat(raw, far), err
 }
 
-func dropMonths(ctx context.Context, conn driver.Conn, due []RawMonth, now time.Time, progress Progress) error {
+// dueNow is Due of the months there are.
+func dueNow(ctx context.Context, conn driver.Conn, r Retention, now time.Time) (raw, far []Month, err error) {
+	if raw, err = RawMonths(ctx, conn); err != nil {
+		return nil, nil, err
+	}
+	if far, err = FarEndMonths(ctx, conn); err != nil {
+		return nil, nil, err
+	}
+	raw, far = r.Due(raw, far, now)
+	return raw, far, nil
+}
+
+// dropFarEnds drops months of far ends.
+func dropFarEnds(ctx context.Context, conn driver.Conn, due []Month, now time.Time) error {
+	for i := range due {
+		m := &due[i]
+		// Noted first, as with raw flows.
+		if err := conn.Exec(ctx, "INSERT INTO far_end_drops (month, rows, bytes, dropped_at) VALUES (?, ?, ?, ?)", m.Month, m.Rows, m.Bytes, now.UTC()); err != nil {
+			return fmt.Errorf("note that the far ends of %s are dropped: %w", m.Month.Format("2006-01"), err)
+		}
+		if err := conn.Exec(ctx, "ALTER TABLE "+farEnds+" DROP PARTITION ID '"+m.Month.Format("200601")+"'"); err != nil {
+			return fmt.Errorf("drop far ends of %s: %w", m.Month.Format("2006-01"), err)
+		}
+		m.At = now
+	}
+	return nil
+}
+
+func dropMonths(ctx context.Context, conn driver.Conn, due []Month, now time.Time, progress Progress) error {
 	if err := redoInterrupted(ctx, conn); err != nil {
 		return err
 	}

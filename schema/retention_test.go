@@ -9,19 +9,20 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/flattraffic/flattraffic/schema"
 )
 
 func TestRetentionDue(t *testing.T) {
-	month := func(text string, bytes uint64) schema.RawMonth {
+	month := func(text string, bytes uint64) schema.Month {
 		at, err := time.Parse("2006-01", text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return schema.RawMonth{Month: at, Bytes: bytes}
+		return schema.Month{Month: at, Bytes: bytes}
 	}
-	months := []schema.RawMonth{month("2026-07", 100), month("2026-08", 100), month("2026-10", 100), month("2026-11", 100)}
+	months := []schema.Month{month("2026-07", 100), month("2026-08", 100), month("2026-10", 100), month("2026-11", 100)}
 	for _, c := range []struct {
 		name      string
 		retention schema.Retention
@@ -44,7 +45,40 @@ func TestRetentionDue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(months[:c.want], c.retention.Due(months, now)); diff != "" {
+			got, _ := c.retention.Due(months, nil, now)
+			if diff := cmp.Diff(months[:c.want], got); diff != "" {
+				t.Errorf("due (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRetentionDueFarEnds(t *testing.T) {
+	month := func(text string) schema.Month {
+		at, err := time.Parse("2006-01", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Month{Month: at, Bytes: 100}
+	}
+	far := []schema.Month{month("2026-05"), month("2026-06"), month("2026-08"), month("2026-10"), month("2026-11")}
+	for _, c := range []struct {
+		name      string
+		retention schema.Retention
+		raw       []schema.Month
+		want      int // months due, oldest first
+	}{
+		{"for ever", schema.Retention{}, nil, 0},
+		{"no raw flows are left", schema.Retention{FarEnds: 2}, nil, 3},
+		{"the last month stays", schema.Retention{FarEnds: 1}, nil, 3},
+		{"raw flows of later months", schema.Retention{FarEnds: 2}, []schema.Month{month("2026-10")}, 3},
+		{"raw flows of the month after, which reach back", schema.Retention{FarEnds: 2}, []schema.Month{month("2026-09")}, 2},
+		{"raw flows of the same month", schema.Retention{FarEnds: 2}, []schema.Month{month("2026-06")}, 0},
+		{"raw flows that go at the same time", schema.Retention{Months: 1, FarEnds: 2}, []schema.Month{month("2026-06"), month("2026-10")}, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, got := c.retention.Due(c.raw, far, time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+			if diff := cmp.Diff(far[:c.want], got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("due (-want +got):\n%s", diff)
 			}
 		})
@@ -112,6 +146,24 @@ func TestRetain(t *testing.T) {
 		t.Errorf("months left: got %+v, %v, want October and November", months, err)
 	}
 
+	// Far ends go, but for the month that raw flows reach back into.
+	due, err = schema.Retain(t.Context(), conn, schema.Retention{Months: 1, FarEnds: 1}, now, nil)
+	if last := len(due) - 1; err != nil || last < 0 || !due[last].FarEnds || due[last].Month.Month() != time.August || due[last].Rows == 0 || due[last].At.IsZero() {
+		t.Errorf("far ends: got %+v, %v, want those up to August dropped", due, err)
+	}
+	after := rollupTotals(t, conn)
+	if after["daily_peer"] == before["daily_peer"] {
+		t.Error("no far end is gone")
+	}
+	delete(before, "daily_peer")
+	delete(after, "daily_peer")
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("rollups after far ends of August were dropped (-before +after):\n%s", diff)
+	}
+	if report, err = schema.Verify(t.Context(), conn, schema.VerifyOptions{}, nil); err != nil || len(report.Differences) > 0 {
+		t.Errorf("verify afterwards: got %+v, %v, want no difference", report, err)
+	}
+
 	// Other days for all history leave what cannot be computed any more.
 	if err := schema.SetZone(t.Context(), conn, "America/Havana", nil); err != nil {
 		t.Fatal(err)
@@ -119,7 +171,7 @@ func TestRetain(t *testing.T) {
 	if err := schema.SetZone(t.Context(), conn, "Pacific/Auckland", nil); err != nil {
 		t.Fatal(err)
 	}
-	after := rollupTotals(t, conn)
+	after = rollupTotals(t, conn)
 	for _, table := range []string{"usage_15m", "daily_total", "daily_host", "daily_protocol", "daily_host_protocol"} {
 		if before[table] != after[table] {
 			t.Errorf("%s after a change of zone and back: got %s, want %s", table, after[table], before[table])

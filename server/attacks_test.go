@@ -73,7 +73,7 @@ func TestHostileForms(t *testing.T) {
 		"name", "password", "repeat", "next", "step", "line", "version", "renewal", "zone", "cap", "counts", "base", "free", "scope", "from", "exporters", "more",
 		"range", "back", "range-0", "name-0", "metered-0", "new-0", "owner", "macs", "addresses", "other", "address", "id", "weight", "person", "days", "link",
 		"sampling_rate", "interfaces", "direction", "history", "thresholds", "silence_hours", "completeness", "smtp_host", "smtp_port", "smtp_tls", "smtp_user", "smtp_from", "smtp_to",
-		"hook_url", "hook_kind", "raw_months", "raw_size", "do", "action", "role", "new_password", "current_password", "account", "says", "period", "reverse_dns",
+		"hook_url", "hook_kind", "raw_months", "raw_size", "far_end_months", "do", "action", "role", "new_password", "current_password", "account", "says", "period", "reverse_dns",
 	}
 	for i, path := range h.postRoutes(t) {
 		if path == "/logout" || path == "/settings/storage/demo" {

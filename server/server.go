@@ -107,7 +107,7 @@ type Server struct {
 
 	keptMonths struct { // what retention kept lately, with the reason
 		sync.Mutex
-		list []schema.RawMonth
+		list []schema.Month
 	}
 
 	zones   zoneList

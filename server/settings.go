@@ -119,7 +119,7 @@ func flashText(done string) string {
 	case "alerts-tested":
 		return "The alerts are saved, and a test is on its way."
 	case "storage":
-		return "How long raw flows are kept is saved. What is due goes within a day, or at once by the button below."
+		return "How long details are kept is saved. What is due goes within a day, or at once by the button below."
 	case "display":
 		return "The settings are saved."
 	case "password":

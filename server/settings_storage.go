@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -33,15 +33,14 @@ type StoragePage struct {
 	Raw     size
 	RawFrom string // month of the oldest raw flows; empty = there are none
 
-	Months, Size string // the form as entered
-	InForce      string // what is saved, in words
-	Due          []StorageMonth
-	DueBytes     size
-	Preview      *StoragePreview // what the entered values would do
-	Drops        []StorageMonth  // done, newest first
-	Kept         []StorageMonth  // due lately and kept, with the reason
-	Job          jobState
-	CanRemove    bool // the sample data
+	Months, Size, FarEnds string // the form as entered
+	InForce               string // what is saved, in words
+	Due                   *StorageDue
+	Preview               *StorageDue    // what the entered values would do
+	Drops                 []StorageMonth // of raw flows, done, newest first
+	Kept                  []StorageMonth // due lately and kept, with the reason
+	Job                   jobState
+	CanRemove             bool // the sample data
 }
 
 // StorageTable is a table with what it takes.
@@ -51,17 +50,17 @@ type StorageTable struct {
 	Size                size
 }
 
-// StorageMonth is a month of raw flows.
+// StorageMonth is a month of raw flows or of far ends.
 type StorageMonth struct {
 	Month, Rows, Reason, When string
 	Size                      size
 }
 
-// StoragePreview says what a retention would do when it is saved.
-type StoragePreview struct {
-	Words  string
-	Months []StorageMonth
-	Size   size
+// StorageDue is what a retention drops.
+type StorageDue struct {
+	Words        string // the retention
+	Raw, FarEnds []StorageMonth
+	Size         size
 }
 
 func (s *Server) showStorage(w http.ResponseWriter, r *http.Request) error {
@@ -69,7 +68,7 @@ func (s *Server) showStorage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.storagePage(w, r, settings, settings.Retention, "", false, nil)
+	return s.storagePage(w, r, settings, settings.Retention, nil, false, nil)
 }
 
 // saveStorage shows what the values entered would do, and stores them when the
@@ -82,20 +81,23 @@ func (s *Server) saveStorage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entered := strings.TrimSpace(r.PostFormValue("raw_months"))
 	wanted := site.Retention{RawSize: r.PostFormValue("raw_size")}
-	if entered != "" {
-		if wanted.RawMonths, err = strconv.Atoi(entered); err != nil {
-			return s.storagePage(w, r, settings, wanted, entered, false, site.FieldErrors{"raw_months": "Give a whole number of months, or leave it empty to keep raw flows for ever."})
+	errs := site.FieldErrors{}
+	for field, months := range map[string]*int{"raw_months": &wanted.RawMonths, "far_end_months": &wanted.FarEndMonths} {
+		if entered := strings.TrimSpace(r.PostFormValue(field)); entered != "" {
+			if *months, err = strconv.Atoi(entered); err != nil {
+				errs[field] = "Give a whole number of months, or leave it empty to keep them for ever."
+			}
 		}
 	}
-	wanted, err = site.CheckRetention(wanted)
-	errs, err := fieldErrors(err)
-	if err != nil {
-		return err
+	if len(errs) == 0 {
+		wanted, err = site.CheckRetention(wanted)
+		if errs, err = fieldErrors(err); err != nil {
+			return err
+		}
 	}
 	if len(errs) > 0 || r.PostFormValue("do") != "save" {
-		return s.storagePage(w, r, settings, wanted, entered, len(errs) == 0, errs)
+		return s.storagePage(w, r, settings, wanted, r.PostForm, len(errs) == 0, errs)
 	}
 	if err := s.site.SaveRetention(r.Context(), wanted); err != nil {
 		return err
@@ -149,14 +151,14 @@ func (s *Server) offerDemo(b *Base) {
 	b.OfferDemo = s.makeDemo != nil && b.Role == Admin && !b.Demo && !state.Running && !made
 }
 
-func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *site.Settings, wanted site.Retention, entered string, preview bool, errs site.FieldErrors) error {
+func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *site.Settings, wanted site.Retention, entered url.Values, preview bool, errs site.FieldErrors) error {
 	fig := newFigures(settings.Lines[0].Plans.At(s.now()).Plan, s.now())
 	page := StoragePage{
-		SettingsBase: s.settingsBase(r, "storage", "Storage", errs), Size: wanted.RawSize, Months: entered,
-		InForce: retentionWords(settings.Retention), Job: s.storage.now(), CanRemove: settings.Demo && s.dropDemo != nil,
+		SettingsBase: s.settingsBase(r, "storage", "Storage", errs), Size: wanted.RawSize, Months: monthsField(wanted.RawMonths), FarEnds: monthsField(wanted.FarEndMonths),
+		InForce: settings.Retention.Words(), Job: s.storage.now(), CanRemove: settings.Demo && s.dropDemo != nil,
 	}
-	if entered == "" && wanted.RawMonths > 0 {
-		page.Months = strconv.Itoa(wanted.RawMonths)
+	if entered != nil {
+		page.Months, page.FarEnds = entered.Get("raw_months"), entered.Get("far_end_months")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
@@ -167,16 +169,40 @@ func (s *Server) storagePage(w http.ResponseWriter, r *http.Request, settings *s
 	if err != nil {
 		return err
 	}
-	page.Due, page.DueBytes = storageMonths(retentionOf(settings.Retention).Due(months, s.now()), fig)
+	if page.Due, err = s.due(ctx, settings.Retention, fig); err != nil {
+		return err
+	}
 	if len(months) > 0 {
 		page.RawFrom = months[0].Month.Format("January 2006")
 	}
 	if preview {
-		p := &StoragePreview{Words: retentionWords(wanted)}
-		p.Months, p.Size = storageMonths(retentionOf(wanted).Due(months, s.now()), fig)
-		page.Preview = p
+		if page.Preview, err = s.due(ctx, wanted, fig); err != nil {
+			return err
+		}
 	}
 	return s.render(w, r, formStatus(errs), "settings_storage", page)
+}
+
+// monthsField is a number of months as a field has it.
+func monthsField(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// due lists what a retention drops now.
+func (s *Server) due(ctx context.Context, r site.Retention, fig figures) (*StorageDue, error) {
+	raw, far, err := s.db.Due(ctx, retentionOf(r), s.now())
+	if err != nil {
+		return nil, err
+	}
+	d := &StorageDue{Words: r.Words()}
+	var rawBytes, farBytes uint64
+	d.Raw, rawBytes = storageMonths(raw, fig)
+	d.FarEnds, farBytes = storageMonths(far, fig)
+	d.Size = fig.size(rawBytes + farBytes)
+	return d, nil
 }
 
 // fillStorage reads the sizes of all tables and what was dropped.
@@ -197,8 +223,11 @@ func (s *Server) fillStorage(ctx context.Context, page *StoragePage, fig figures
 		}
 		comment, _, _ := strings.Cut(t.Comment, ". ")
 		kept := "for ever"
-		if t.Table == "flows" && r != (site.Retention{}) {
-			kept = strings.TrimPrefix(retentionWords(r), "Raw flows are kept ")
+		switch t.Table {
+		case "flows":
+			kept = r.RawWords()
+		case "daily_peer":
+			kept = r.FarEndWords()
 		}
 		page.Tables = append(page.Tables, StorageTable{t.Table, comment, kept, grouped(t.Rows), fig.size(t.Bytes)})
 	}
@@ -224,36 +253,17 @@ func (s *Server) monthsKept(fig figures) []StorageMonth {
 	return kept
 }
 
-func storageMonths(months []schema.RawMonth, fig figures) ([]StorageMonth, size) {
-	var list []StorageMonth
-	var bytes uint64
+func storageMonths(months []schema.Month, fig figures) (list []StorageMonth, bytes uint64) {
 	for _, m := range months {
 		bytes += m.Bytes
 		list = append(list, StorageMonth{m.Month.Format("January 2006"), grouped(m.Rows), m.Kept, fig.seen(m.At).Text, fig.size(m.Bytes)})
 	}
-	return list, fig.size(bytes)
+	return list, bytes
 }
 
 // retentionOf is a setting as the schema takes it.
 func retentionOf(r site.Retention) schema.Retention {
-	return schema.Retention{Months: r.RawMonths, Bytes: r.RawBytes()}
-}
-
-func retentionWords(r site.Retention) string {
-	var parts []string
-	switch {
-	case r.RawMonths == 1:
-		parts = append(parts, "for 1 month beside the running one")
-	case r.RawMonths > 1:
-		parts = append(parts, fmt.Sprintf("for %d months beside the running one", r.RawMonths))
-	}
-	if r.RawSize != "" {
-		parts = append(parts, "up to "+r.RawSize)
-	}
-	if len(parts) == 0 {
-		parts = append(parts, "for ever")
-	}
-	return "Raw flows are kept " + strings.Join(parts, ", ")
+	return schema.Retention{Months: r.RawMonths, Bytes: r.RawBytes(), FarEnds: r.FarEndMonths}
 }
 
 // keepStorage is the work of the storage job.
@@ -272,14 +282,14 @@ func (s *Server) keepStorage(ctx context.Context, wish string, progress func(don
 		return err
 	}
 	due, err := s.db.Retain(ctx, retentionOf(settings.Retention), s.now(), progress)
-	var kept []schema.RawMonth
+	var kept []schema.Month
 	for _, m := range due {
 		switch {
 		case m.Kept != "":
 			kept = append(kept, m)
 			s.log.Warn("raw flows are kept although they are due", "month", m.Month.Format("2006-01"), "reason", m.Kept)
 		case !m.At.IsZero():
-			s.log.Info("raw flows dropped", "month", m.Month.Format("2006-01"), "rows", m.Rows, "bytes", m.Bytes)
+			s.log.Info("dropped by retention", "month", m.Month.Format("2006-01"), "far_ends", m.FarEnds, "rows", m.Rows, "bytes", m.Bytes)
 		}
 	}
 	s.keptMonths.Lock()
@@ -288,7 +298,7 @@ func (s *Server) keepStorage(ctx context.Context, wish string, progress func(don
 	return err
 }
 
-// retentionDue says whether there are raw flows to be dropped; false also when
+// retentionDue says whether there is something to be dropped; false also when
 // the database does not answer.
 func (s *Server) retentionDue(ctx context.Context) bool {
 	settings, err := s.settings(ctx)
@@ -297,6 +307,6 @@ func (s *Server) retentionDue(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	months, err := s.db.RawMonths(ctx)
-	return err == nil && len(retentionOf(settings.Retention).Due(months, s.now())) > 0
+	raw, far, err := s.db.Due(ctx, retentionOf(settings.Retention), s.now())
+	return err == nil && len(raw)+len(far) > 0
 }

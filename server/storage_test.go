@@ -27,6 +27,14 @@ func TestStoragePreviewsSavesAndDrops(t *testing.T) {
 	if got := texts(page.document, ".error"); page.status != 422 || len(got) == 0 {
 		t.Errorf("wrong values: got status %d, errors %q, want 422 and a word at the field", page.status, got)
 	}
+	page = admin.post("/settings/storage", url.Values{"raw_months": {"2"}, "far_end_months": {"2"}})
+	if got := texts(page.document, "#far-ends-error"); page.status != 422 || len(got) != 1 || !strings.Contains(got[0], "give 3 or more") {
+		t.Errorf("far ends as short as raw flows: got status %d, errors %q", page.status, got)
+	}
+	page = admin.post("/settings/storage", url.Values{"raw_months": {"2"}, "far_end_months": {"3"}, "do": {"preview"}})
+	if got := texts(page.document, "h3"); strings.Join(got, ", ") != "Raw flows, Far ends" {
+		t.Errorf("preview: got tables of %q, want raw flows and far ends", got)
+	}
 	page = admin.post("/settings/storage", url.Values{"raw_months": {"2"}, "do": {"preview"}})
 	if got := strings.Join(texts(page.document, "section:has(#preview)"), " "); page.status != 200 || !strings.Contains(page.body, old.Format("January 2006")) {
 		t.Errorf("preview: got status %d, %q, want %s in it", page.status, got, old.Format("January 2006"))

@@ -218,6 +218,18 @@ ORDER BY (exporter)
 SETTINGS index_granularity = 8192
 COMMENT 'What the user has set for each exporter. Read with FINAL and NOT deleted';
 
+CREATE TABLE flattraffic.far_end_drops
+(
+    `month` Date COMMENT 'First day of the month whose far ends were dropped',
+    `rows` UInt64 COMMENT 'How many rows of daily_peer',
+    `bytes` UInt64 COMMENT 'Bytes on disk they took',
+    `dropped_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When'
+)
+ENGINE = MergeTree
+ORDER BY (month, dropped_at)
+SETTINGS index_granularity = 8192
+COMMENT 'Far ends of each day that retention has dropped, a month at a time; no total is made from them';
+
 CREATE TABLE flattraffic.flows
 (
     `end` DateTime('UTC') COMMENT 'Last packet of the flow, to the second, UTC' CODEC(Delta(4), ZSTD(1)),
