@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -130,12 +129,14 @@ func (p *program) showRetention(c *cli.Context, s *siteAccess, r site.Retention)
 
 func (p *program) printDue(what string, months []schema.Month) {
 	var bytes uint64
-	var names []string
 	for _, m := range months {
 		bytes += m.Bytes
-		names = append(names, m.Month.Format("2006-01"))
 	}
-	fmt.Fprintf(p.stdout, "due to be dropped: %s of %s, %s on disk\n", what, strings.Join(names, ", "), billing.Decimal.Format(bytes))
+	span := months[0].Month.Format("2006-01")
+	if n := len(months); n > 1 {
+		span += " to " + months[n-1].Month.Format("2006-01") + ", " + plural(n, "month")
+	}
+	fmt.Fprintf(p.stdout, "due to be dropped: %s of %s, %s on disk\n", what, span, billing.Decimal.Format(bytes))
 }
 
 // retentionOf is a setting as the schema takes it.

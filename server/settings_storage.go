@@ -60,7 +60,9 @@ type StorageMonth struct {
 type StorageDue struct {
 	Words        string // the retention
 	Raw, FarEnds []StorageMonth
-	Size         size
+
+	RawSpan, FarEndsSpan string // which months, when they are too many to be read at a glance
+	Size                 size
 }
 
 func (s *Server) showStorage(w http.ResponseWriter, r *http.Request) error {
@@ -201,8 +203,18 @@ func (s *Server) due(ctx context.Context, r site.Retention, fig figures) (*Stora
 	var rawBytes, farBytes uint64
 	d.Raw, rawBytes = storageMonths(raw, fig)
 	d.FarEnds, farBytes = storageMonths(far, fig)
+	d.RawSpan, d.FarEndsSpan = span(d.Raw), span(d.FarEnds)
 	d.Size = fig.size(rawBytes + farBytes)
 	return d, nil
+}
+
+// span says which months a long list has; empty for a short one.
+func span(months []StorageMonth) string {
+	n := len(months)
+	if n <= 12 {
+		return ""
+	}
+	return months[0].Month + " to " + months[n-1].Month + ": " + strconv.Itoa(n) + " months"
 }
 
 // fillStorage reads the sizes of all tables and what was dropped.
