@@ -152,7 +152,6 @@ func TestClusterByCommands(t *testing.T) {
 	}{
 		{append([]string{"backup", "-"}, on...), "run it for each shard"},
 		{append([]string{"demo"}, on...), "no --cluster"},
-		{append([]string{"import", "file"}, on...), "without --cluster"},
 		{append([]string{"sql", "--write", "SELECT 1"}, on...), "run it on each shard"},
 		{[]string{"up", "--cluster", "x", "--data", t.TempDir()}, "needs --clickhouse"},
 		{[]string{"schema", "verify", "--clickhouse", second}, "is shard 2 of cluster pair; give --cluster pair"},

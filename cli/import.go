@@ -43,8 +43,8 @@ func (p *program) imports(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return p.withOneServer(c, "import into a database of its own, without --cluster", func(s *siteAccess) error {
-		importer, err := imports.New(imports.Deps{Conn: s.Home, DSN: s.dsn, Settings: s.store.Load, Now: time.Now, Log: s.log})
+	return p.withSite(c, func(s *siteAccess) error {
+		importer, err := imports.New(imports.Deps{Database: s.Database, Settings: s.store.Load, Now: time.Now, Log: s.log})
 		if err != nil {
 			return err
 		}

@@ -346,7 +346,7 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 	if err != nil {
 		return nil, err
 	}
-	importer, err := imports.New(imports.Deps{Conn: db.Home, DSN: db.dsn, Settings: store.Load, Now: time.Now, Log: log})
+	importer, err := imports.New(imports.Deps{Database: db.Database, Settings: store.Load, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -181,8 +180,9 @@ func (d *Database) Due(ctx context.Context, r schema.Retention, now time.Time) (
 	return raw, far, nil
 }
 
-// Retain drops what a retention lets go. A size is that of all shards together. What one shard cannot prove it keeps, and the others drop
-// what is theirs. It returns the months that were due.
+// Retain drops what a retention lets go. A size is that of all shards together.
+// What one shard cannot prove it keeps, and the others drop what is theirs. It
+// returns the months that were due.
 func (d *Database) Retain(ctx context.Context, r schema.Retention, now time.Time, progress schema.Progress) ([]schema.Month, error) {
 	if d.name == "" {
 		return schema.Retain(ctx, d.Home, r, now, progress)
@@ -196,11 +196,11 @@ func (d *Database) Retain(ctx context.Context, r schema.Retention, now time.Time
 		before.Before = due[len(due)-1].Month.AddDate(0, 1, 0)
 	}
 	var all []schema.Month
-	var errs []error
-	for _, s := range d.Shards {
+	// The first shard first: it knows whether an import is to be undone before.
+	err = d.each(func(s *Shard) error {
 		list, err := schema.Retain(ctx, s.Conn, before, now, d.part(s, progress))
 		all = addMonths(all, list)
-		errs = append(errs, d.at(s, err))
-	}
-	return all, errors.Join(errs...)
+		return err
+	})
+	return all, err
 }

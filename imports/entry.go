@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/flattraffic/flattraffic/flow"
-	"github.com/flattraffic/flattraffic/schema"
 )
 
 // The statements, each in a file of its own.
@@ -22,6 +22,8 @@ var (
 	saveSQL string
 	//go:embed sql/history_days.sql
 	historyDaysSQL string
+	//go:embed sql/stage_days.sql
+	stageDaysSQL string
 	//go:embed sql/used_days.sql
 	usedDaysSQL string
 )
@@ -65,7 +67,7 @@ func (im *Importer) List(ctx context.Context) ([]Entry, error) {
 
 // load returns all imports there ever were, by number.
 func (im *Importer) load(ctx context.Context) ([]Entry, error) {
-	rows, err := im.deps.Conn.Query(ctx, loadSQL)
+	rows, err := im.db.Home.Query(ctx, loadSQL)
 	if err != nil {
 		return nil, fmt.Errorf("read table imports: %w", err)
 	}
@@ -97,7 +99,7 @@ func next(list []Entry) uint32 {
 
 // save writes an import's row with another state.
 func (im *Importer) save(ctx context.Context, e Entry, state State) error {
-	batch, err := im.deps.Conn.PrepareBatch(ctx, saveSQL)
+	batch, err := im.db.Home.PrepareBatch(ctx, saveSQL)
 	if err != nil {
 		return fmt.Errorf("note import %d: %w", e.Number, err)
 	}
@@ -119,17 +121,29 @@ func (im *Importer) save(ctx context.Context, e Entry, state State) error {
 
 // historyDays lists the days of a stage that an imported daily history covers.
 func (im *Importer) historyDays(ctx context.Context, stage string) ([]string, error) {
-	zone, err := schema.Zone(ctx, im.deps.Conn)
+	zone, err := im.db.Zone(ctx)
 	if err != nil {
 		return nil, err
 	}
-	params := ch.Parameters{"zone": zone, "exporters": "['" + flow.VnStatHistory().String() + "','" + flow.NlbwmonHistory().String() + "']"}
-	return column(ch.Context(ctx, ch.WithParameters(params)), im.deps.Conn, strings.ReplaceAll(historyDaysSQL, "{{stage}}", stage))
+	staged := map[string]bool{}
+	inZone := ch.Context(ctx, ch.WithParameters(ch.Parameters{"zone": zone}))
+	for _, s := range im.db.Shards {
+		days, err := column(inZone, s.Conn, strings.ReplaceAll(stageDaysSQL, "{{stage}}", stage))
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range days {
+			staged[d] = true
+		}
+	}
+	params := ch.Parameters{"exporters": "['" + flow.VnStatHistory().String() + "','" + flow.NlbwmonHistory().String() + "']"}
+	days, err := column(ch.Context(ctx, ch.WithParameters(params)), im.db.All, historyDaysSQL)
+	return slices.DeleteFunc(days, func(d string) bool { return !staged[d] }), err
 }
 
 // usedDays are the local days that have usage already.
 func (im *Importer) usedDays(ctx context.Context) (map[string]bool, error) {
-	list, err := column(ctx, im.deps.Conn, usedDaysSQL)
+	list, err := column(ctx, im.db.All, usedDaysSQL)
 	if err != nil {
 		return nil, err
 	}

@@ -19,9 +19,9 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/flattraffic/flattraffic/billing"
+	"github.com/flattraffic/flattraffic/cluster"
 	"github.com/flattraffic/flattraffic/ingest"
 	"github.com/flattraffic/flattraffic/ingest/deliver"
 	"github.com/flattraffic/flattraffic/schema"
@@ -30,8 +30,7 @@ import (
 
 // Deps is what an Importer works with.
 type Deps struct {
-	Conn     driver.Conn
-	DSN      string // of the same ClickHouse
+	Database *cluster.Database
 	Settings func(ctx context.Context) (*site.Settings, error)
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -47,20 +46,25 @@ type Options struct {
 
 // Importer imports files and removes imports.
 type Importer struct {
-	deps Deps
-	dial deliver.DialFunc
+	deps  Deps
+	db    *cluster.Database
+	dials []deliver.DialFunc // to its shards
 }
 
 // New returns an Importer. It does no I/O.
 func New(deps Deps) (*Importer, error) {
-	if deps.Conn == nil || deps.Settings == nil || deps.Now == nil || deps.Log == nil {
-		return nil, errors.New("importer lacks Conn, Settings, Now or Log")
+	if deps.Database == nil || deps.Settings == nil || deps.Now == nil || deps.Log == nil {
+		return nil, errors.New("importer lacks Database, Settings, Now or Log")
 	}
-	dial, err := deliver.Dialer(deps.DSN)
-	if err != nil {
-		return nil, err
+	im := &Importer{deps: deps, db: deps.Database}
+	for _, s := range im.db.Shards {
+		dial, err := deliver.Dialer(s.DSN)
+		if err != nil {
+			return nil, err
+		}
+		im.dials = append(im.dials, dial)
 	}
-	return &Importer{deps: deps, dial: dial}, nil
+	return im, nil
 }
 
 // Progress is told the part of the work that is done, 0 to 1. It may be nil.
@@ -87,7 +91,7 @@ func (im *Importer) Import(ctx context.Context, path string, opts Options, progr
 	}
 	defer src.close()
 	var summary Summary
-	err = schema.WithImportLock(ctx, im.deps.Conn, func(ctx context.Context) error {
+	err = im.db.WithImportLock(ctx, func(ctx context.Context) error {
 		if err := im.recover(ctx); err != nil {
 			return err
 		}
@@ -120,14 +124,14 @@ func (im *Importer) bringIn(ctx context.Context, src *source, opts Options, numb
 	if err != nil {
 		return Summary{}, err
 	}
-	stage, err := schema.NewStage(ctx, im.deps.Conn)
+	stage, err := im.db.NewStage(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
-	s := newSink(replay, deliver.NewWriter(im.dial, stage), im.deps.Now())
+	s := newSink(replay, deliver.NewWriter(im.dials, stage), im.deps.Now())
 	defer func() {
 		s.writer.Close()
-		if err := schema.DropStages(context.WithoutCancel(ctx), im.deps.Conn); err != nil {
+		if err := im.db.DropStages(context.WithoutCancel(ctx)); err != nil {
 			im.deps.Log.Warn("a table of an import is left behind; the next import drops it", "error", err)
 		}
 	}()
@@ -160,7 +164,7 @@ func (im *Importer) add(ctx context.Context, s *sink, e Entry, stage string, pro
 	if err := im.save(ctx, e, loading); err != nil {
 		return err
 	}
-	err := schema.AddStage(ctx, im.deps.Conn, stage, e.Number, progress.steps())
+	err := im.db.AddStage(ctx, stage, e.Number, progress.steps())
 	if err == nil {
 		err = s.replay.FlushLedger(func(table string, input proto.Input) error {
 			numbers := make(proto.ColUInt32, input[0].Data.Rows())
@@ -185,7 +189,7 @@ func (im *Importer) add(ctx context.Context, s *sink, e Entry, stage string, pro
 // check refuses rows that would make totals wrong: of a time whose raw flows
 // were dropped, and of days that another meter's daily history stands for.
 func (im *Importer) check(ctx context.Context, e Entry, kind, stage string) error {
-	from, err := schema.RawFrom(ctx, im.deps.Conn)
+	from, err := im.db.RawFrom(ctx)
 	if err != nil {
 		return err
 	}
@@ -207,7 +211,7 @@ func (im *Importer) check(ctx context.Context, e Entry, kind, stage string) erro
 // Undo takes an import out again, to the byte.
 func (im *Importer) Undo(ctx context.Context, number uint32, progress Progress) (Entry, error) {
 	var e Entry
-	err := schema.WithImportLock(ctx, im.deps.Conn, func(ctx context.Context) error {
+	err := im.db.WithImportLock(ctx, func(ctx context.Context) error {
 		if err := im.recover(ctx); err != nil {
 			return err
 		}
@@ -219,7 +223,7 @@ func (im *Importer) Undo(ctx context.Context, number uint32, progress Progress) 
 			if e.Number != number || e.State != done {
 				continue
 			}
-			from, err := schema.RawFrom(ctx, im.deps.Conn)
+			from, err := im.db.RawFrom(ctx)
 			if err != nil {
 				return err
 			}
@@ -262,7 +266,7 @@ func (im *Importer) Recover(ctx context.Context) error {
 	}
 	for _, e := range list {
 		if e.State == loading || e.State == undoing {
-			err := schema.WithImportLock(ctx, im.deps.Conn, im.recover)
+			err := im.db.WithImportLock(ctx, im.recover)
 			if errors.Is(err, schema.ErrImportRuns) {
 				return nil // it is not cut off: it runs
 			}
@@ -276,7 +280,7 @@ func (im *Importer) remove(ctx context.Context, e Entry, progress Progress) erro
 	if err := im.save(ctx, e, undoing); err != nil {
 		return err
 	}
-	if err := schema.RemoveImport(ctx, im.deps.Conn, e.Number, e.First, e.Last, progress.between(0, 1).steps()); err != nil {
+	if err := im.db.RemoveImport(ctx, e.Number, e.First, e.Last, progress.between(0, 1).steps()); err != nil {
 		return err
 	}
 	return im.save(ctx, e, undone)

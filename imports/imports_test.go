@@ -23,6 +23,7 @@ import (
 
 	"github.com/flattraffic/flattraffic/billing"
 	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
+	"github.com/flattraffic/flattraffic/cluster"
 	"github.com/flattraffic/flattraffic/flow"
 	"github.com/flattraffic/flattraffic/imports"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
@@ -55,7 +56,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	im, err := imports.New(imports.Deps{
-		Conn: conn, DSN: dsn, Settings: site.NewStore(conn, loc).Load, Now: func() time.Time { return now },
+		Database: cluster.Single(conn, dsn), Settings: site.NewStore(conn, loc).Load, Now: func() time.Time { return now },
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {

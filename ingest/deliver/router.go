@@ -31,15 +31,22 @@ func (r *Router) Append(rows []Row) {
 		r.shards[0].Append(rows)
 		return
 	}
-	for i := range rows {
-		n := ShardOf(rows[i].Ends.Host, len(r.shards))
-		r.parts[n] = append(r.parts[n], rows[i])
-	}
+	split(r.parts, rows)
 	for n, part := range r.parts {
 		if len(part) > 0 {
 			r.shards[n].Append(part)
-			clear(part) // the records belong to the caller
-			r.parts[n] = part[:0]
 		}
+	}
+}
+
+// split puts rows into the parts of the shards of their hosts, in place of what
+// is there.
+func split(parts [][]Row, rows []Row) {
+	for n := range parts {
+		parts[n] = parts[n][:0]
+	}
+	for i := range rows {
+		n := ShardOf(rows[i].Ends.Host, len(parts))
+		parts[n] = append(parts[n], rows[i])
 	}
 }
