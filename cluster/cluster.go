@@ -4,8 +4,8 @@
 // Every shard is a whole FlatTraffic database for the hosts whose flows it
 // gets: raw flows, views and rollups, so that whatever holds on one server
 // holds on each of them, and work on tables is done shard by shard. Settings,
-// accounts and the ledger are on the first, Home. A second database there reads
-// all shards: All. Sums over it are right however hosts are spread.
+// accounts and the ledger are on the first, Home. A second database reads all
+// shards: All. Sums over it are right however hosts are spread.
 //
 // One server is a cluster of one shard, which is Home and All too.
 package cluster

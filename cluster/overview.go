@@ -52,13 +52,11 @@ func (d *Database) refresh(ctx context.Context) error {
 // shards.
 type table struct{ name, comment, engine, columns string }
 
-// overview makes the database that reads all shards. The comments of the daily
+// overview makes the database that reads all shards, on each of them: a join
+// that is left to a shard finds the other side there. The comments of the daily
 // tables name the zone of their days, by which reports use them: with settled
 // and when all shards agree. Otherwise the quarter hours answer.
 func (d *Database) overview(ctx context.Context, settled bool) error {
-	if err := d.Home.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+identifier(d.database+allSuffix)); err != nil {
-		return fmt.Errorf("create the database that reads all shards: %w", err)
-	}
 	if settled {
 		zones, err := d.zones(ctx)
 		if err != nil {
@@ -66,27 +64,46 @@ func (d *Database) overview(ctx context.Context, settled bool) error {
 		}
 		settled = len(slices.Compact(zones)) == 1
 	}
-	there, err := tables(ctx, d.Home, d.database+allSuffix)
+	list, err := tables(ctx, d.Home, d.database)
 	if err != nil {
 		return err
 	}
-	wanted, err := tables(ctx, d.Home, d.database)
-	if err != nil {
-		return err
-	}
-	for _, t := range wanted {
+	var wanted []wish
+	for _, t := range list {
 		if !strings.HasSuffix(t.engine, "MergeTree") || strings.HasPrefix(t.name, ".") || slices.Contains(hidden(), t.name) || isTemporary(t.name) {
 			continue
 		}
 		if !settled {
-			t.comment = zoneInComment.ReplaceAllString(t.comment, "zones of which are changing")
+			t.comment = zoneInComment.ReplaceAllString(t.comment, "zone, which is being changed")
 		}
 		statement := d.over(&t)
-		if slices.Contains(there, t) {
+		wanted = append(wanted, wish{t, statement})
+	}
+	return d.each(func(s *Shard) error { return d.grant(ctx, s.Conn, wanted) })
+}
+
+// wish is a table that is to be, and the statement that makes it.
+type wish struct {
+	table
+
+	statement string
+}
+
+// grant makes the tables over all shards that a shard lacks or has otherwise.
+func (d *Database) grant(ctx context.Context, conn driver.Conn, wanted []wish) error {
+	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+identifier(d.database+allSuffix)); err != nil {
+		return fmt.Errorf("create the database that reads all shards: %w", err)
+	}
+	there, err := tables(ctx, conn, d.database+allSuffix)
+	if err != nil {
+		return err
+	}
+	for _, w := range wanted {
+		if slices.Contains(there, w.table) {
 			continue
 		}
-		if err := d.Home.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("make %s over all shards: %w", t.name, err)
+		if err := conn.Exec(ctx, w.statement); err != nil {
+			return fmt.Errorf("make %s over all shards: %w", w.name, err)
 		}
 	}
 	return nil
@@ -114,7 +131,7 @@ func isTemporary(name string) bool {
 	return slices.ContainsFunc([]string{"next_", "copy_", "kept_", "repair_", "flows_repair_", "import_stage", "demo_stage_"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// tables lists the tables of a database on the first shard.
+// tables lists the tables of a database.
 func tables(ctx context.Context, conn driver.Conn, database string) ([]table, error) {
 	rows, err := conn.Query(ch.Context(ctx, ch.WithParameters(ch.Parameters{"database": database})), query("tables"))
 	if err != nil {

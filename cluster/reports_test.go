@@ -15,6 +15,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
 	"github.com/flattraffic/flattraffic/cluster"
 	"github.com/flattraffic/flattraffic/demo"
@@ -123,6 +124,24 @@ func sameReports(t *testing.T, when string, db *cluster.Database, alone driver.C
 	}
 }
 
+// adHoc are queries whose parts all stand on tables of all shards: a join with
+// settings, one without a condition, a subquery, names by a dictionary.
+func adHoc(t *testing.T, db *cluster.Database, conn driver.Conn) []string {
+	t.Helper()
+	var list []string
+	for _, query := range []string{
+		`SELECT arrayStringConcat(groupArray(line), ' ') FROM (SELECT toString((n.name, sum(h.received))) AS line FROM daily_host AS h
+			CROSS JOIN (SELECT network, name FROM networks FINAL WHERE NOT deleted) AS n
+			WHERE h.host != toIPv6('::') AND isIPAddressInRange(replaceOne(IPv6NumToString(h.host), '::ffff:', ''), n.network) GROUP BY n.name ORDER BY n.name)`,
+		`SELECT toString((sum(d.sent), sum(d.received))) FROM daily_host AS d INNER JOIN (SELECT address, any(name) AS name FROM host_names GROUP BY address) AS n ON n.address = d.host`,
+		`SELECT toString((count(), sum(bytes))) FROM flows WHERE host IN (SELECT host FROM daily_host GROUP BY host ORDER BY sum(sent) DESC, host LIMIT 3)`,
+		`SELECT arrayStringConcat(arraySort(groupUniqArray(dictGet('` + text(t, db.Home, "SELECT currentDatabase()") + `.protocol_names', 'title', toUInt64(protocol)))), ' ') FROM daily_protocol`,
+	} {
+		list = append(list, text(t, conn, query))
+	}
+	return list
+}
+
 // settled checks that every rollup of each shard equals raw.
 func settled(t *testing.T, db *cluster.Database) {
 	t.Helper()
@@ -151,6 +170,21 @@ func TestReportsAreThoseOfOneServer(t *testing.T) {
 	household(t, alone)
 	sameReports(t, "at first", db, alone)
 	settled(t, db)
+	want := adHoc(t, one, alone)
+	for _, s := range db.Shards {
+		all, err := clickhouse.At(s.DSN, "", text(t, db.All, "SELECT currentDatabase()"), map[string]string{"distributed_product_mode": "global"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := clickhouse.Open(t.Context(), all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, adHoc(t, db, conn)); diff != "" {
+			t.Errorf("ad-hoc SQL on %s (-one server +cluster):\n%s", db.Label(s), diff)
+		}
+		conn.Close()
+	}
 
 	both := func(what string, work func(context.Context, *cluster.Database) error) {
 		t.Helper()
