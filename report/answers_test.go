@@ -33,7 +33,7 @@ func (c *counting) Query(ctx context.Context, statement string, args ...any) (dr
 // questionOf makes a request definite, as a report that begins now.
 func questionOf(t *testing.T, r *Reports, req Request) *question {
 	t.Helper()
-	read, err := r.begin(t.Context(), req.Kind)
+	read, err := r.begin(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,6 @@ func (q *question) days(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rows []Row
 	zone := w.start.Location()
 	days := w.days(q.at)
 	// Clocks differ: what an exporter dated a little ahead of now may lie on
@@ -39,6 +38,7 @@ func (q *question) days(ctx context.Context) ([]Row, error) {
 			days = append(days, d)
 		}
 	}
+	rows := make([]Row, 0, len(days))
 	for _, d := range days {
 		c, any := usage[d]
 		rows = append(rows, Row{
@@ -60,10 +60,11 @@ func lastOf(days []billing.Date, none billing.Date) billing.Date {
 // usageByDay sums up sources by day of the window's zone.
 func (q *question) usageByDay(ctx context.Context, parts ...source) (map[billing.Date]Counters, error) {
 	usage := map[billing.Date]Counters{}
+	var n uint16
+	var c Counters
+	fields := append([]any{&n}, c.fields()...)
 	scan := func(rows scanner) error {
-		var n uint16
-		var c Counters
-		if err := rows.Scan(append([]any{&n}, c.fields()...)...); err != nil {
+		if err := rows.Scan(fields...); err != nil {
 			return err
 		}
 		day := usage[epoch.AddDays(int(n))]

@@ -14,10 +14,29 @@ import (
 // Nobody is the person of hosts that belong to no one yet.
 const Nobody = "nobody"
 
-// roster says which device has an address in the span of the question.
+// roster says which device has an address in the span of the question. It is
+// shared by reports and never changed.
 type roster struct {
 	devices []site.Device
 	of      map[netip.Addr]int
+}
+
+// rosterOf makes the roster of devices, or takes that of the last report when
+// its devices are the same list. Names gives the same one for the same span for
+// as long as nothing changes, and nobody changes a list that was given.
+func (r *Reports) rosterOf(devices []site.Device) roster {
+	last := r.roster.Load()
+	if last != nil && len(devices) > 0 && len(last.devices) == len(devices) && &last.devices[0] == &devices[0] {
+		return *last
+	}
+	now := roster{devices, map[netip.Addr]int{}}
+	for i, d := range devices {
+		for _, a := range d.Addresses {
+			now.of[a] = i
+		}
+	}
+	r.roster.Store(&now)
+	return now
 }
 
 // loadDevices finds out which addresses are of one device in the span.
@@ -26,12 +45,7 @@ func (q *question) loadDevices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q.roster = roster{devices, map[netip.Addr]int{}}
-	for i, d := range devices {
-		for _, a := range d.Addresses {
-			q.roster.of[a] = i
-		}
-	}
+	q.roster = q.rosterOf(devices)
 	return nil
 }
 
@@ -60,6 +74,7 @@ func (q *question) selectHosts(ctx context.Context) error {
 			q.only = d.Addresses
 		}
 	}
+	q.onlyText = addressArray(q.only)
 	if f.Person == "" || f.Person == Nobody || f.Person == string(Unmatched) {
 		return nil
 	}
@@ -102,7 +117,7 @@ func (q *question) narrow(s *source) {
 		s.params["host"] = addressText(q.only[0])
 	default:
 		s.and("u.host IN {hosts:Array(IPv6)}")
-		s.params["hosts"] = addressArray(q.only)
+		s.params["hosts"] = q.onlyText
 	}
 	person := q.req.Filter.Person
 	switch person {
@@ -131,13 +146,29 @@ func (q *question) narrow(s *source) {
 // by usage. The first of them stands for the device.
 func (q *question) byDevice(addresses []address) []Row {
 	of := map[int][]address{} // by place of the device in the roster
-	alone := make([]address, 0, len(addresses))
-	for _, a := range addresses {
-		if i, ok := q.roster.of[a.host]; ok && !a.host.IsUnspecified() {
-			of[i] = append(of[i], a)
-		} else {
-			alone = append(alone, a)
+	many := make([]int, len(q.roster.devices))
+	place := func(a *address) (int, bool) {
+		i, ok := q.roster.of[a.host]
+		return i, ok && !a.host.IsUnspecified()
+	}
+	all := len(addresses)
+	for i := range addresses {
+		if at, ok := place(&addresses[i]); ok {
+			many[at]++
+			all--
 		}
+	}
+	alone := make([]address, 0, all)
+	for i := range addresses {
+		at, ok := place(&addresses[i])
+		if !ok {
+			alone = append(alone, addresses[i])
+			continue
+		}
+		if of[at] == nil {
+			of[at] = make([]address, 0, many[at])
+		}
+		of[at] = append(of[at], addresses[i])
 	}
 	rows := make([]Row, 0, len(of)+len(alone))
 	for i, list := range of {

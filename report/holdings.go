@@ -30,11 +30,16 @@ var plainEngines = []string{"MergeTree", "SummingMergeTree", "ReplacingMergeTree
 // dayTables is how many tables have days, which must be of one zone.
 const dayTables = 5
 
-// tablesOf are the tables whose rows are worth knowing again for a kind of
-// report.
-func tablesOf(kind Kind) []string {
-	tables := []string{"daily_total", "daily_host", "daily_protocol", "daily_host_protocol", "usage_15m", "ledger", "exporter_state"}
-	switch kind {
+// tablesOf are the tables whose rows are worth knowing again for a request.
+// Those with many parts are left out where the request does not read them.
+func tablesOf(req Request) []string {
+	tables := []string{"daily_total", "daily_host", "daily_protocol", "usage_15m", "ledger", "exporter_state"}
+	f := req.Filter
+	f.Line, f.Protocol = "", ProtocolFilter{}
+	if f != (Filter{}) || req.Kind == Host {
+		tables = append(tables, "daily_host_protocol")
+	}
+	switch req.Kind {
 	case Host:
 		return append(tables, "daily_peer", "flows", "host_names", "raw_drops", "far_end_drops")
 	case Ranges:
@@ -44,10 +49,10 @@ func tablesOf(kind Kind) []string {
 	}
 }
 
-// look finds out what the tables hold for a kind of report. Who may not see the
-// parts of a server's tables learns the zone only.
-func (r *Reports) look(ctx context.Context, kind Kind) (holdings, error) {
-	if h, err := r.lookAtParts(ctx, tablesOf(kind)); err == nil {
+// look finds out what tables hold. Who may not see the parts of a server's tables
+// learns the zone only.
+func (r *Reports) look(ctx context.Context, tables []string) (holdings, error) {
+	if h, err := r.lookAtParts(ctx, tables); err == nil {
 		return h, nil
 	}
 	var h holdings

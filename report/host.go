@@ -236,7 +236,7 @@ func (c Counters) minus(o Counters) (rest Counters, less bool) {
 // namesOfHost lists the names the host had, latest first.
 func (q *question) namesOfHost(ctx context.Context) ([]Name, error) {
 	var names []Name
-	s := source{table: "host_names", params: map[string]string{"hosts": addressArray(q.only)}}
+	s := source{table: "host_names", params: map[string]string{"hosts": q.onlyText}}
 	err := q.each(ctx, "names", namesSQL, s, nil, func(r scanner) error {
 		var n Name
 		if err := r.Scan(&n.Name, &n.Source, &n.FirstSeen, &n.LastSeen); err != nil {

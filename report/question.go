@@ -32,6 +32,7 @@ type question struct {
 	books    *books           // what the ledger says, read once
 	periods  []billing.Period // of History
 	only     []netip.Addr     // of the host filter: all addresses of the device; empty = all hosts
+	onlyText string           // the same as a parameter
 }
 
 // definite makes a request definite.

@@ -37,7 +37,7 @@ func (u query) name(h holdings) (name fingerprint, known bool) {
 // reading is what one report reads: every statement once, and none whose answer
 // is known from an earlier report and has not changed.
 type reading struct {
-	kind Kind
+	tables []string // that are looked at
 
 	mu    sync.Mutex
 	held  holdings // when the report began, or last found that its parts do not agree
@@ -59,10 +59,11 @@ type ran struct {
 	sheet *sheet
 }
 
-// begin looks what the tables hold, for a report of a kind.
-func (r *Reports) begin(ctx context.Context, kind Kind) (*reading, error) {
-	held, err := r.look(ctx, kind)
-	return &reading{kind: kind, held: held, asked: map[fingerprint]*asked{}}, err
+// begin looks what the tables hold, for the report that a request asks for.
+func (r *Reports) begin(ctx context.Context, req Request) (*reading, error) {
+	tables := tablesOf(req)
+	held, err := r.look(ctx, tables)
+	return &reading{tables: tables, held: held, asked: map[fingerprint]*asked{}}, err
 }
 
 // knows reports whether the parts of a table tell what it holds.
@@ -75,7 +76,7 @@ func (r *reading) knows(table string) bool {
 
 // renew looks anew, for statements to be asked again.
 func (q *question) renew(ctx context.Context) error {
-	held, err := q.look(ctx, q.reading.kind)
+	held, err := q.look(ctx, q.reading.tables)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (r *Reports) finish(ctx context.Context, read *reading, zone string) (bool,
 	if !read.some {
 		return true, nil
 	}
-	now, err := r.look(ctx, read.kind)
+	now, err := r.look(ctx, read.tables)
 	if err != nil || now.zone != zone {
 		return false, err
 	}

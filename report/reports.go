@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -40,7 +41,8 @@ type Reports struct {
 	now      func() time.Time
 	doubles  doublesCache
 	answers  *answers
-	places   chan struct{} // one for each statement that may run
+	roster   atomic.Pointer[roster] // of the last report
+	places   chan struct{}          // one for each statement that may run
 }
 
 // New returns reports on the connection's database. settings is asked once for
@@ -69,7 +71,7 @@ func (r *Reports) Run(ctx context.Context, req Request) (*Result, error) {
 // be of another zone than the answer took them for.
 func (r *Reports) run(ctx context.Context, req Request) (*Result, error) {
 	for {
-		read, err := r.begin(ctx, req.Kind)
+		read, err := r.begin(ctx, req)
 		if err != nil {
 			return nil, err
 		}

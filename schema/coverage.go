@@ -34,15 +34,15 @@ func readCoverage(ctx context.Context, conn driver.Conn, zone string) (coverage,
 	// The flows of the first day mostly tell that nothing was cut; what may have
 	// begun before them ends within eight.
 	c, err := coverageFrom(ctx, conn, zone, 1)
-	if err != nil || c.RawFrom.IsZero() {
+	if err != nil || !c.rawCut() {
 		return c, err
 	}
 	return coverageFrom(ctx, conn, zone, 8)
 }
 
 // coverageFrom is readCoverage that looks for the begin of raw among the flows
-// that end in its first days. With fewer days it may take raw for cut that is
-// not, and never the other way round.
+// that end in its first days. With fewer than eight it may take raw for cut that
+// is not, or for empty, and never the other way round.
 func coverageFrom(ctx context.Context, conn driver.Conn, zone string, days int) (coverage, error) {
 	var c coverage
 	var rawRows, usageRows, dayRows uint64

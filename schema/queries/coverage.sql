@@ -1,7 +1,7 @@
 WITH
     (SELECT min(`end`) FROM flows) AS oldest,
     -- In the order of the table, so that it ends with the first day that has any.
-    (SELECT toDate(`end`) FROM flows WHERE counted ORDER BY toDate(`end`) LIMIT 1) AS first_counted,
+    (SELECT toDate(`end`) FROM flows WHERE counted AND ({days:UInt8} > 7 OR toDate(`end`) <= toDate(oldest) + {days:UInt8}) ORDER BY toDate(`end`) LIMIT 1) AS first_counted,
     (SELECT min(`end`) FROM flows WHERE counted AND toDate(`end`) = first_counted) AS oldest_counted
 SELECT
     (SELECT count() FROM flows) AS flows,
