@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
 // page is a question: how it is asked of the program, of raw flows, and of
@@ -67,7 +71,11 @@ func pages(host string) []page {
 }
 
 // figures are what was measured of a page over a history of some years.
-type figures struct{ cold, p50, p95, p99, raw, nfdump time.Duration }
+type figures struct {
+	cold, p50, p95, p99 time.Duration
+	live50, live99      time.Duration // while flows come in; 0 = not measured
+	raw, nfdump         time.Duration
+}
 
 // measureHistory measures the reports over the household's years, the longest
 // history first; the shorter ones are what is left of it when its begin is
@@ -92,7 +100,7 @@ func measureHistory(ctx context.Context, b *bench) (string, error) {
 		// What is compared with raw flows and files is asked of one history: five
 		// years, or the longest there is.
 		compare := years == min(5, longest)
-		f, err := b.measurePages(ctx, data, list, from, compare)
+		f, err := b.measurePages(ctx, data, rawHost, list, from, compare)
 		if err != nil {
 			return "", err
 		}
@@ -109,7 +117,7 @@ func measureHistory(ctx context.Context, b *bench) (string, error) {
 
 // writePages writes the tables of the reports.
 func (b *bench) writePages(w *strings.Builder, list []page, all map[int][]figures) {
-	fmt.Fprintf(w, "## Reports\n\nThe made-up household with %d flows a day, through HTTP, %d requests one after the other; times until the whole page is\nthere. *Cold*: the first request of a started program whose files are not in the machine's cache.\n", b.flowsPerDay, b.requests)
+	fmt.Fprintf(w, "## Reports\n\nThe made-up household with %d flows a day, through HTTP, %d requests one after the other; times until the whole page is\nthere. *Cold*: the first request of a started program whose files are not in the machine's cache. The others are of a\nprogram that has been asked before: statements over parts of tables that have not changed since are not asked again\n([reports](reports.md#asked-once)).\n", b.flowsPerDay, b.requests)
 	header := []string{"page"}
 	for _, y := range b.years {
 		header = append(header, fmt.Sprintf("%d y p50", y), "p95", "p99", "cold")
@@ -129,8 +137,22 @@ func (b *bench) writePages(w *strings.Builder, list []page, all map[int][]figure
 		rows = append(rows, append(row, fmt.Sprintf("%.2f", float64(all[last][i].p50)/float64(all[first][i].p50))))
 	}
 	w.WriteString("\n" + table(header, rows))
+	b.writeLive(w, list, all)
 	fmt.Fprintf(w, "\nThe same questions over %d years asked of the raw flows in ClickHouse, and of nfdump over files of the same flows (a month\nof them, as often as there are months; “–” where nfdump has no such question):\n\n", min(5, last))
 	w.WriteString(table([]string{"question", "page p50", "raw flows", "ratio", "nfdump", "ratio"}, against))
+}
+
+// writeLive writes the table of the reports that were asked while flows came in.
+func (b *bench) writeLive(w *strings.Builder, list []page, all map[int][]figures) {
+	years := min(5, b.years[len(b.years)-1])
+	var rows [][]string
+	for i, p := range list {
+		if f := all[years]; len(f) > i && f[i].live50 > 0 {
+			rows = append(rows, []string{p.name, ms(f[i].p50), ms(f[i].p99), ms(f[i].live50), ms(f[i].live99)})
+		}
+	}
+	fmt.Fprintf(w, "\nThe same over %d years while four flows a second come in, so that the parts of now change every other moment and what\nwas known of them is not:\n\n", years)
+	w.WriteString(table([]string{"page", "p50", "p99", "p50 with flows", "p99 with flows"}, rows))
 }
 
 // write makes a history unless it is there.
@@ -201,7 +223,7 @@ func drop(ctx context.Context, conn driver.Conn, table, column string, from time
 
 // measurePages asks for every page: once each of a cold program, then again
 // and again of a warm one.
-func (b *bench) measurePages(ctx context.Context, data string, list []page, from time.Time, compare bool) (all []figures, err error) {
+func (b *bench) measurePages(ctx context.Context, data, host string, list []page, from time.Time, compare bool) (all []figures, err error) {
 	all = make([]figures, len(list))
 	dates := strings.NewReplacer("{from}", from.AddDate(0, 0, 1).Format(time.DateOnly), "{to}", time.Now().AddDate(0, 0, 1).Format(time.DateOnly))
 	for i, p := range list {
@@ -229,15 +251,9 @@ func (b *bench) measurePages(ctx context.Context, data string, list []page, from
 	}
 	defer conn.Close()
 	for i, p := range list {
-		took := make([]time.Duration, 0, b.requests)
-		for n := -3; n < b.requests; n++ { // the first few warm up
-			d, err := h.get(ctx, dates.Replace(p.path))
-			if err != nil {
-				return nil, err
-			}
-			if n >= 0 {
-				took = append(took, d)
-			}
+		took, err := b.again(ctx, h, dates.Replace(p.path))
+		if err != nil {
+			return nil, err
 		}
 		all[i].p50, all[i].p95, all[i].p99 = percentile(took, .5), percentile(took, .95), percentile(took, .99)
 		if compare && p.raw != "" {
@@ -246,7 +262,69 @@ func (b *bench) measurePages(ctx context.Context, data string, list []page, from
 			}
 		}
 	}
+	if !compare {
+		return all, nil
+	}
+	stop, err := trickle(ctx, h.flow, host)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	for i, p := range list {
+		took, err := b.again(ctx, h, dates.Replace(p.path))
+		if err != nil {
+			return nil, err
+		}
+		all[i].live50, all[i].live99 = percentile(took, .5), percentile(took, .99)
+	}
 	return all, nil
+}
+
+// again asks for a page again and again.
+func (b *bench) again(ctx context.Context, h *house, path string) ([]time.Duration, error) {
+	took := make([]time.Duration, 0, b.requests)
+	for n := -3; n < b.requests; n++ { // the first few warm up
+		d, err := h.get(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if n >= 0 {
+			took = append(took, d)
+		}
+	}
+	return took, nil
+}
+
+// trickle sends flows of a host until the returned function is called: four a
+// second, twice as many as a household has.
+func trickle(ctx context.Context, to, host string) (stop func() error, err error) {
+	socket, err := net.Dial("udp4", to)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		local, near := netip.MustParseAddr(host), 40_000
+		for sequence := uint32(0); ; sequence++ {
+			m := decodetest.Message{Version: 9, Uptime: replayUptime * time.Millisecond, Time: time.Now(), Sequence: sequence, Domain: 1}
+			m.Templates(replayTemplate)
+			remote := netip.AddrFrom4([4]byte{203, 0, 113, byte(sequence)})
+			_, err := socket.Write(m.Data(replayTemplate,
+				replayTemplate.Record(local, remote, replayUptime, replayUptime-2000, 1500, 3, 1, 2, near, 443, 6, 27, 0),
+				replayTemplate.Record(remote, local, replayUptime, replayUptime-2000, 90_000, 70, 2, 1, 443, near, 6, 27, 0)).Bytes())
+			select {
+			case <-ctx.Done():
+				done <- errors.Join(err, socket.Close())
+				return
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	}()
+	return func() error {
+		cancel()
+		return <-done
+	}, nil
 }
 
 // dropCaches has the machine forget what it holds of files, where it may.

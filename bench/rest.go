@@ -256,8 +256,9 @@ func measureISP(ctx context.Context, b *bench) (string, error) {
 	if err := b.write(ctx, data, "isp", float64(b.ispDays)/365.25, b.ispPerDay); err != nil {
 		return "", err
 	}
-	list := pages("10.20.0.7")
-	f, err := b.measurePages(ctx, data, list, time.Now().AddDate(0, 0, -b.ispDays), true)
+	const host = "10.20.0.7"
+	list := append(pages(host), page{name: "unmatched, this period", path: "/networks/unmatched"})
+	f, err := b.measurePages(ctx, data, host, list, time.Now().AddDate(0, 0, -b.ispDays), true)
 	if err != nil {
 		return "", err
 	}
@@ -267,8 +268,8 @@ func measureISP(ctx context.Context, b *bench) (string, error) {
 		if f[i].raw > 0 {
 			raw, ratio = ms(f[i].raw), times(f[i].p50, f[i].raw)
 		}
-		rows = append(rows, []string{strings.Replace(p.name, "all years", "all days", 1), ms(f[i].p50), ms(f[i].p95), ms(f[i].p99), ms(f[i].cold), raw, ratio})
+		rows = append(rows, []string{strings.Replace(p.name, "all years", "all days", 1), ms(f[i].p50), ms(f[i].p95), ms(f[i].p99), ms(f[i].cold), ms(f[i].live50), ms(f[i].live99), raw, ratio})
 	}
 	return "## A provider\n\n" + strconv.Itoa(b.ispDays) + " days of 5,000 hosts with " + strconv.Itoa(b.ispPerDay) + " flows a day.\n\n" +
-		table([]string{"page", "p50", "p95", "p99", "cold", "raw flows", "ratio"}, rows), nil
+		table([]string{"page", "p50", "p95", "p99", "cold", "p50 with flows", "p99 with flows", "raw flows", "ratio"}, rows), nil
 }

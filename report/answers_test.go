@@ -117,7 +117,7 @@ func TestAnswersKnown(t *testing.T) {
 			for _, req := range askedAgain(t) {
 				want := run(t, newReports(t, conn, settings, now), req)
 				var sent int64
-				for range 2 {
+				for try := 0; try < 2 || try < 8 && sent != 1 && !step.uneven; try++ { // the engine may merge parts meanwhile
 					before := counted.sent.Load()
 					got := run(t, r, req)
 					sent = counted.sent.Load() - before
