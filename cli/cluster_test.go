@@ -151,7 +151,7 @@ func TestClusterByCommands(t *testing.T) {
 		want string
 	}{
 		{append([]string{"backup", "-"}, on...), "run it for each shard"},
-		{append([]string{"demo"}, on...), "no --cluster"},
+		{append([]string{"demo"}, on...), "is not spread over a cluster"},
 		{append([]string{"sql", "--write", "SELECT 1"}, on...), "run it on each shard"},
 		{[]string{"up", "--cluster", "x", "--data", t.TempDir()}, "needs --clickhouse"},
 		{[]string{"schema", "verify", "--clickhouse", second}, "is shard 2 of cluster pair; give --cluster pair"},
@@ -181,8 +181,14 @@ func TestClusterByCommands(t *testing.T) {
 
 	stopIngest()
 	back := servers[1].Away(t)
-	if status, body := page(t, webs[0]+"/hosts.json"); status != http.StatusServiceUnavailable {
+	if status, body := page(t, webs[0]+"/hosts.json"); status != http.StatusServiceUnavailable || !strings.Contains(body, "Shard 2 of 2 does not answer") {
 		t.Errorf("without a shard the report answers %d: %s", status, body)
+	}
+	if code, _, stderr := call(t, append([]string{"sql", "SELECT count() FROM flows"}, on...)...); code != exitFailed || !strings.Contains(stderr, "a shard of the cluster does not answer") {
+		t.Errorf("without a shard sql ends with %d: %s", code, stderr)
+	}
+	if _, stdout, _ := call(t, append([]string{"doctor", "--data", data}, on...)...); !strings.Contains(stdout, "BAD   shard 2 of 2") {
+		t.Errorf("without a shard the doctor says %s", stdout)
 	}
 	stopIngest = run(t, ingest...)
 	until(t, "the ingest listens", func() bool { return get(t, "http://"+probe+"/readyz") == http.StatusOK })

@@ -135,19 +135,6 @@ func (p *program) withSite(c *cli.Context, work func(*siteAccess) error) error {
 	})
 }
 
-// withOneServer is withSite for work that does not go over the shards of a
-// cluster; remedy says what to do there.
-func (p *program) withOneServer(c *cli.Context, remedy string, work func(*siteAccess) error) error {
-	e, err := loadConfig(c)
-	if err != nil {
-		return err
-	}
-	if err := notOnCluster(e.config, remedy); err != nil {
-		return err
-	}
-	return p.withSite(c, work)
-}
-
 // withDatabase runs a command's work on the database as it is.
 func (p *program) withDatabase(c *cli.Context, e *effective, work func(*siteAccess) error) (err error) {
 	log := p.logger(e.config)

@@ -27,7 +27,10 @@ func (p *program) demo(c *cli.Context) error {
 	if err := noArgs(c); err != nil {
 		return err
 	}
-	return p.withOneServer(c, "give --clickhouse the DSN of a ClickHouse for the made-up history alone, and no --cluster", func(s *siteAccess) error {
+	return p.withSite(c, func(s *siteAccess) error {
+		if s.Clustered() && !c.Bool("remove") {
+			return usageError{errors.New("a made-up history is not spread over a cluster; give --clickhouse the DSN of a ClickHouse for it alone, and no --cluster")}
+		}
 		if c.Bool("remove") {
 			there, err := demo.Present(c.Context, s.Home)
 			if err != nil {

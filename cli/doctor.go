@@ -132,12 +132,19 @@ func (v *visit) clickhouse(ctx context.Context) {
 			return
 		}
 	}
+	before := v.findings
 	db, err := v.p.openDatabase(ctx, v.cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		v.bad(err.Error(), "see the message; flattraffic config show prints what is configured")
 		return
 	}
 	defer func() { _ = db.stop() }() // the visit is over; nothing was written
+	for _, s := range db.Away(ctx) {
+		v.bad(db.Label(s)+" does not answer", "start it, or correct where the cluster's definition or --cluster-hosts say that it is; its flows wait in the ingest's spool")
+	}
+	if v.findings > before {
+		return
+	}
 	v.good("ClickHouse answers")
 	if err := db.Check(ctx); err != nil {
 		v.bad(err.Error(), "flattraffic schema apply")

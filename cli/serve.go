@@ -312,9 +312,8 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		_, err := demo.Write(ctx, db.Home, demo.Options{Years: 1}, progress)
 		return err
 	}
-	removeDemo := func(ctx context.Context, progress func(float64)) error { return demo.Remove(ctx, db.Home, progress) }
-	if db.Clustered() { // they write past the views of one server
-		makeDemo, removeDemo = nil, nil
+	if db.Clustered() { // it is written past the views, to one server
+		makeDemo = nil
 	}
 	web, err := server.New(server.Config{
 		Listen:         cfg.ListenHTTP,
@@ -334,7 +333,7 @@ func newServer(cfg config, db *database, store *site.Store, registry *prometheus
 		},
 		Sample:     demo.Exporter(),
 		MakeDemo:   makeDemo,
-		RemoveDemo: removeDemo,
+		RemoveDemo: func(ctx context.Context, progress func(float64)) error { return demo.Remove(ctx, db.Home, progress) },
 		TellHistory: func(ctx context.Context, progress func(done, total int)) error {
 			settings, err := store.Load(ctx)
 			if err != nil {

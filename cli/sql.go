@@ -92,10 +92,16 @@ func answers(query string) bool {
 // codeReadonly is what ClickHouse answers to a change in a read-only session.
 const codeReadonly = 164
 
+// codeShardAway is what it answers when it cannot connect to a shard.
+const codeShardAway = 279
+
 func sqlError(err error, write bool) error {
 	var e *ch.Exception
 	if errors.As(err, &e) && e.Code == codeReadonly && !write {
 		return errors.New("this statement changes data; add --write if you mean it")
+	}
+	if errors.As(err, &e) && e.Code == codeShardAway {
+		return errors.New("a shard of the cluster does not answer; flattraffic doctor says which")
 	}
 	if errors.As(err, &e) {
 		return fmt.Errorf("ClickHouse says (code %d): %s", e.Code, e.Message)

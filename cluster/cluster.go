@@ -16,7 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -145,6 +147,32 @@ func (s *Shard) Admitted() error {
 		return nil
 	}
 	return fmt.Errorf("shard %d at %s has not answered yet", s.Number, s.Addr)
+}
+
+// pingLimit bounds the asking whether a shard is there.
+const pingLimit = 2 * time.Second
+
+// Away returns the shards that do not answer now; none on one server, where
+// everything says so itself.
+func (d *Database) Away(ctx context.Context) []*Shard {
+	if d.name == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	silent := make([]bool, len(d.Shards))
+	var asking sync.WaitGroup
+	for i, s := range d.Shards {
+		asking.Go(func() { silent[i] = s.Conn.Ping(ctx) != nil })
+	}
+	asking.Wait()
+	var away []*Shard
+	for i, s := range d.Shards {
+		if silent[i] {
+			away = append(away, s)
+		}
+	}
+	return away
 }
 
 // each calls fn for the shards, one after the other, and names the one that

@@ -171,15 +171,14 @@ func TestGrow(t *testing.T) {
 	if err := db.Apply(t.Context(), zone); err == nil || !strings.Contains(err.Error(), "1 flows of its own") {
 		t.Errorf("a server with flows became the second shard: %v", err)
 	}
-	exec(t, second, "DROP DATABASE "+opts.Auth.Database+" SYNC")
+	exec(t, second, "DROP DATABASE "+opts.Auth.Database)
 	apply(t, db)
 	exec(t, db.Shards[1].Conn, oneFlow)
 	if got := text(t, db.All, "SELECT sum(sent) FROM daily_host"); got != "14" {
 		t.Errorf("two shards have %s bytes, want 14", got)
 	}
 
-	servers = append(servers, clickhousetest.Engine(t))
-	clickhousetest.Join(t, servers)
+	clickhousetest.Grow(t, servers)
 	three := open(t, cluster.Config{DSN: dsn, Name: clickhousetest.ClusterName})
 	apply(t, three)
 	exec(t, three.Shards[2].Conn, oneFlow)

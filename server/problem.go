@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -87,6 +88,11 @@ func (s *Server) problem(r *http.Request, err error) *Problem {
 		p = Problem{
 			Status: http.StatusServiceUnavailable, Title: "The database is away", retry: true,
 			Detail: "The database does not answer. Nothing is lost: flows are kept until it is back, and this page tries again by itself.",
+		}
+		if away := s.db.Away(r.Context()); len(away) > 0 {
+			p.Title = "A part of the database is away"
+			p.Detail = fmt.Sprintf("Shard %d of %d does not answer, and without it no figure would be right. Nothing is lost: its flows are kept until it is back, and this page tries again by itself.",
+				away[0].Number, len(s.db.Shards))
 		}
 	default:
 		s.log.Error("request not answered", "path", r.URL.Path, "error", err)

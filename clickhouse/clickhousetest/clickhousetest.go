@@ -66,8 +66,18 @@ func Database(t testing.TB) (driver.Conn, string) {
 // do what FlatTraffic needs, and what else is granted.
 func Engine(t testing.TB, grants ...string) *Server {
 	t.Helper()
-	s, err := start(grants...)
+	s, err := prepare(grants...)
 	if err != nil {
+		t.Fatal(err)
+	}
+	s.runFor(t)
+	return s
+}
+
+// runFor runs a prepared engine until the test ends.
+func (s *Server) runFor(t testing.TB) {
+	t.Helper()
+	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -75,7 +85,6 @@ func Engine(t testing.TB, grants ...string) *Server {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 // Server is a running engine.
@@ -91,7 +100,16 @@ type Server struct {
 
 // start runs an engine on a new directory. Like the engine itself it is not
 // bound to the context of the first test that asks for it.
-func start(grants ...string) (*Server, error) {
+func start() (*Server, error) {
+	s, err := prepare()
+	if err != nil {
+		return nil, err
+	}
+	return s, s.run()
+}
+
+// prepare makes a directory for an engine, and chooses its ports.
+func prepare(grants ...string) (*Server, error) {
 	library, err := Library()
 	if err != nil {
 		return nil, err
@@ -112,9 +130,6 @@ func start(grants ...string) (*Server, error) {
 		LongestPause:   200 * time.Millisecond, // tests kill it often
 		Log:            slog.New(slog.DiscardHandler),
 		OnUncleanStart: func() { s.unclean.Add(1) },
-	}
-	if err := s.run(); err != nil {
-		return nil, err
 	}
 	return s, nil
 }
