@@ -202,13 +202,16 @@ const driverDays = 7
 
 // driver finds the host that used most of what counted in the last days; nil
 // when there is none.
-func (q *question) driver(ctx context.Context) (*Driver, error) {
+func (q *question) driver(ctx context.Context, hosts []Row) (*Driver, error) {
 	zone := q.span.Start.Location()
 	from := maxTime(q.today().AddDays(1-driverDays).Start(zone), q.span.Start)
 	w := newWindow(from, q.today().AddDays(1).Start(zone))
-	rows, err := q.countedByHost(ctx, w)
-	if err != nil {
-		return nil, err
+	rows, known := q.usedLately(hosts, w)
+	if !known {
+		var err error
+		if rows, err = q.countedByHost(ctx, w); err != nil {
+			return nil, err
+		}
 	}
 	var most Driver
 	var all uint64
@@ -225,6 +228,34 @@ func (q *question) driver(ctx context.Context) (*Driver, error) {
 	most.Share = float64(most.Used) / float64(all)
 	most.Days = w.first.DaysUntil(w.next)
 	return &most, nil
+}
+
+// usedLately is what hosts of the span used in some of its days, all of it as
+// received, from the days of each; false where that is not what counts.
+func (q *question) usedLately(hosts []Row, w window) ([]Row, bool) {
+	if q.span.Plan.Counts != billing.CountBoth || q.exempts(q.span.Plan) {
+		return nil, false
+	}
+	first := q.window().first.DaysUntil(w.first)
+	next := first + w.first.DaysUntil(w.next)
+	var rows []Row
+	for i := range hosts {
+		row := &hosts[i]
+		if row.Host.IsUnspecified() {
+			continue
+		}
+		if row.Days == nil {
+			return nil, false
+		}
+		var used uint64
+		for _, usage := range row.Days[min(first, len(row.Days)):min(next, len(row.Days))] {
+			used += usage
+		}
+		if used > 0 {
+			rows = append(rows, Row{Host: row.Host, Name: row.Name, Counters: Counters{Received: used}})
+		}
+	}
+	return rows, true
 }
 
 // countedByHost is what of the usage of each host counts toward the cap.

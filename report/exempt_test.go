@@ -261,3 +261,38 @@ func TestOneLineIsAllLines(t *testing.T) {
 		t.Errorf("got the cap %d and lines %+v", got.Span.Plan.Cap, got.Overview.Lines)
 	}
 }
+
+// TestUsedLately compares what hosts used in the last days, told from their days
+// of the period, with what the tables say of those days.
+func TestUsedLately(t *testing.T) {
+	const name = "Australia/Lord_Howe"
+	zone := location(t, name)
+	now := time.Date(2026, 10, 9, 10, 20, 0, 0, zone)
+	conn := database(t, name)
+	insert(t, conn, randomRecords(5, time.Date(2026, 9, 20, 0, 0, 0, 0, zone), now, 500))
+	settings := settingsOf(plan(t, name, "1", nil))
+	for i := range settings.Networks {
+		settings.Networks[i].Metered = true
+	}
+	for _, days := range []int{1, 7, 9} {
+		q := questionOf(t, newReports(t, conn, settings, now), Request{Kind: Overview})
+		w := newWindow(date(2026, 10, 10-days).Start(zone), date(2026, 10, 10).Start(zone))
+		hosts, err := q.hosts(t.Context(), dims{host: true})
+		check(t, err)
+		rows, known := q.usedLately(hosts, w)
+		told, err := q.countedByHost(t.Context(), w)
+		check(t, err)
+		got, want := map[netip.Addr]uint64{}, map[netip.Addr]uint64{}
+		for _, row := range rows {
+			got[row.Host] = row.Usage()
+		}
+		for _, row := range told {
+			if row.Usage() > 0 {
+				want[row.Host] = row.Usage()
+			}
+		}
+		if diff := cmp.Diff(want, got, same); !known || len(want) == 0 || diff != "" {
+			t.Errorf("%d days: known %v, -the tables +the days of the period\n%s", days, known, diff)
+		}
+	}
+}

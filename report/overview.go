@@ -73,7 +73,7 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 			o.BiggestDay = day
 		}
 	}
-	if err := q.pace(ctx, o, result.Total, past); err != nil {
+	if err := q.pace(ctx, o, result.Total, past, hosts); err != nil {
 		return nil, err
 	}
 	if past.today.Usage() > 0 {
@@ -220,7 +220,7 @@ func headOfNetworks(rows []Row) []Row {
 }
 
 // pace sets what was used against the cap, the calendar and the past.
-func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, past earlier) error {
+func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, past earlier, hosts []Row) error {
 	if err := q.count(ctx, o, total); err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (q *question) pace(ctx context.Context, o *OverviewResult, total Counters, 
 			o.SafePerDay = (plan.Cap - o.Used) / uint64(left)
 		}
 	}
-	return q.foresee(ctx, o, past.days)
+	return q.foresee(ctx, o, past.days, hosts)
 }
 
 // count splits the total into what counts toward the cap and what does not.
@@ -330,7 +330,7 @@ func (q *question) profile(ctx context.Context) (map[billing.Date]split, error) 
 
 // foresee estimates the end of the running period from the usage of its days.
 // It needs three days of it and some complete days to learn from.
-func (q *question) foresee(ctx context.Context, o *OverviewResult, days map[billing.Date]split) error {
+func (q *question) foresee(ctx context.Context, o *OverviewResult, days map[billing.Date]split, hosts []Row) error {
 	if o.DayNumber == 0 {
 		return nil
 	}
@@ -358,7 +358,7 @@ func (q *question) foresee(ctx context.Context, o *OverviewResult, days map[bill
 		return nil
 	}
 	var err error
-	o.Driver, err = q.driver(ctx)
+	o.Driver, err = q.driver(ctx, hosts)
 	return err
 }
 
