@@ -21,7 +21,7 @@ func (q *question) days(ctx context.Context) ([]Row, error) {
 	var present map[billing.Date]bool
 	err := together(ctx,
 		func(ctx context.Context) (err error) {
-			usage, err = q.usageByDay(ctx, q.parts(w, dims{})...)
+			usage, err = q.usageByDay(ctx, q.partsOfDays(w)...)
 			return err
 		},
 		func(ctx context.Context) (err error) { present, err = q.presentDays(ctx, w); return err },
@@ -55,6 +55,15 @@ func lastOf(days []billing.Date, none billing.Date) billing.Date {
 		return none
 	}
 	return days[len(days)-1]
+}
+
+// partsOfDays plans the reading of days. Where an overview reads more of them
+// anyway, to estimate the end, the same statement answers.
+func (q *question) partsOfDays(w window) []source {
+	if wide, ok := q.profiled(); ok && !q.exempts(q.span.Plan) {
+		return []source{q.from(wide, dims{})}
+	}
+	return q.parts(w, dims{})
 }
 
 // usageByDay sums up sources by day of the window's zone.

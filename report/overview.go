@@ -317,15 +317,25 @@ func (q *question) before() (window, bool) {
 // profile is the usage of the running period's days and of those before it that
 // the end of it is estimated from; nil where that is not done.
 func (q *question) profile(ctx context.Context) (map[billing.Date]split, error) {
-	if !q.span.Billing || q.filtered() || q.today().Before(q.window().first) {
-		return nil, nil // the cap is for all traffic of a billing period
+	w, ok := q.profiled()
+	if !ok {
+		return nil, nil
+	}
+	days, _, err := q.splitByDay(ctx, w, q.span.Plan)
+	return days, err
+}
+
+// profiled is the time that the end of the period is estimated from; false where
+// that is not done.
+func (q *question) profiled() (window, bool) {
+	if q.past || q.req.Kind != Overview || !q.span.Billing || q.filtered() || q.today().Before(q.window().first) {
+		return window{}, false // the cap is for all traffic of a billing period
 	}
 	from := q.today().AddDays(-profileDays).Start(q.span.Start.Location())
 	if q.span.Start.Before(from) {
 		from = q.span.Start
 	}
-	days, _, err := q.splitByDay(ctx, newWindow(from, q.span.End), q.span.Plan)
-	return days, err
+	return newWindow(from, q.span.End), true
 }
 
 // foresee estimates the end of the running period from the usage of its days.
