@@ -156,7 +156,10 @@ func insert(ctx context.Context, client *ch.Client, table string, text []byte) (
 		Body:  fmt.Sprintf("INSERT INTO %s (%s) VALUES", table, strings.Join(columns, ", ")),
 		Input: input,
 		Settings: []ch.Setting{
-			{Key: "insert_deduplicate", Value: "0"}, // two blocks may well be equal
+			// Two blocks may well be equal. Later servers go by the second, and
+			// earlier ones pass over it.
+			{Key: "insert_deduplicate", Value: "0"},
+			{Key: "deduplicate_insert", Value: "disable"},
 			{Key: "async_insert", Value: "0"},
 			{Key: "max_partitions_per_insert_block", Value: "0"},
 		},

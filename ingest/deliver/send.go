@@ -169,6 +169,7 @@ func (s *sender) insert(ctx context.Context, table string, input proto.Input, to
 		Settings: []ch.Setting{
 			{Key: "insert_deduplication_token", Value: token.String()},
 			{Key: "insert_deduplicate", Value: "1"},
+			{Key: "deduplicate_insert", Value: "enable"}, // by which later servers go instead; earlier ones pass over it
 			{Key: "deduplicate_blocks_in_dependent_materialized_views", Value: "1"},
 			{Key: "async_insert", Value: "0"},
 			{Key: "parallel_view_processing", Value: "1"},

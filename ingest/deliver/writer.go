@@ -100,7 +100,12 @@ func (s *tableWriter) insert(ctx context.Context, table string, input proto.Inpu
 	defer cancel()
 	err := s.client.Do(ctx, ch.Query{
 		Body: input.Into(table), Input: input,
-		Settings: []ch.Setting{{Key: "insert_deduplicate", Value: "0"}, {Key: "async_insert", Value: "0"}},
+		Settings: []ch.Setting{
+			// A file may say the same twice. Later servers go by the second.
+			{Key: "insert_deduplicate", Value: "0"},
+			{Key: "deduplicate_insert", Value: "disable"},
+			{Key: "async_insert", Value: "0"},
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("insert into %s: %w", table, err)
