@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -203,4 +204,21 @@ func TestClusterByCommands(t *testing.T) {
 	if diff := cmp.Diff(2, strings.Count(command("schema", "verify"), "every rollup equals raw, to the byte")); diff != "" {
 		t.Errorf("shards that verify (-want +got):\n%s", diff)
 	}
+
+	// The disk of the second shard is lost, and comes back from its backup.
+	saved := filepath.Join(t.TempDir(), "second.backup")
+	if code, _, stderr := call(t, "backup", saved, "--clickhouse", second); code != exitFine {
+		t.Fatalf("backup of a shard: %s", stderr)
+	}
+	if code, _, stderr := call(t, "sql", "--write", "DROP DATABASE "+opts.Auth.Database+" SYNC", "--clickhouse", strings.Replace(second, opts.Auth.Database, "default", 1)); code != exitFine {
+		t.Fatalf("drop the second shard: %s", stderr)
+	}
+	if code, _, stderr := call(t, append([]string{"schema", "apply"}, on...)...); code == exitFine || !strings.Contains(stderr, "restore its backup") {
+		t.Errorf("with an empty shard: exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := call(t, "restore", saved, "--clickhouse", second); code != exitFine {
+		t.Fatalf("restore of a shard: %s", stderr)
+	}
+	command("schema", "apply")
+	until(t, "all flows are in the report again", used(2*hosts*1000))
 }
