@@ -75,7 +75,7 @@ chaos: engine ## kill -9 ClickHouse 300 times and the ingest 100 times under 20,
 
 .PHONY: cluster-test
 cluster-test: engine ## two shards: the same rows and reports as on one server, and each killed again and again under load
-	FLATTRAFFIC_CHAOS_CLUSTER=$(or $(KILLS),40) FLATTRAFFIC_CHAOS_RATE=$(or $(RATE),10000) $(GO) test ./cluster ./ingest -run 'Membership|Grow|ShardOf|Reports|Cluster' -count=1 -v -timeout 1h
+	FLATTRAFFIC_CLUSTER_REPORTS=all FLATTRAFFIC_CHAOS_CLUSTER=$(or $(KILLS),40) FLATTRAFFIC_CHAOS_RATE=$(or $(RATE),10000) $(GO) test ./cluster ./ingest ./imports ./cli -run 'Membership|Grow|ShardOf|ReportsAre|Cluster' -count=1 -v -timeout 1h
 
 .PHONY: outage
 outage: engine ## ClickHouse away for 10 minutes at 5,000 flows/s, then back: exact, and how fast it drains
