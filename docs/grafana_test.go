@@ -51,7 +51,7 @@ type datasource struct{ Type, UID string }
 var macros = strings.NewReplacer(
 	"$__fromTime", "toDateTime(now() - INTERVAL 30 DAY)", "$__toTime", "toDateTime(now())",
 	"$__timeFilter(bucket)", "bucket >= toDateTime(now() - INTERVAL 30 DAY) AND bucket <= toDateTime(now())",
-	"$host", "192.168.1.20",
+	"$host", "192.168.1.20", "$zone", "Pacific/Auckland",
 )
 
 func dashboards(t *testing.T) map[string]dashboard {
@@ -141,6 +141,12 @@ func TestDashboardsRun(t *testing.T) {
 				}
 				if err := rows.Err(); err != nil {
 					t.Errorf("%s\n%v", text, err)
+				}
+				if name == "variable zone" {
+					var zone string
+					if err := rows.Scan(&zone); err != nil || zone != macros.Replace("$zone") {
+						t.Errorf("the zone of the days: got %q, %v, want %q", zone, err, macros.Replace("$zone"))
+					}
 				}
 			})
 		}
