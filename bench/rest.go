@@ -22,7 +22,7 @@ import (
 // settleFor is how long a started program is left alone before its idle use is
 // measured, and idleFor how long that is.
 const (
-	settleFor = 30 * time.Second
+	settleFor = 2 * time.Minute
 	idleFor   = time.Minute
 )
 
