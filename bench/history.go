@@ -209,16 +209,20 @@ func drop(ctx context.Context, conn driver.Conn, table, column string, from time
 		if err := rows.Scan(&id); err != nil {
 			return err
 		}
-		if len(id) == len(month) && id < month || len(id) == len(year) && id < year {
-			if err := conn.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION ID '"+id+"'"); err != nil {
-				return err
-			}
+		statement := ""
+		switch {
+		case len(id) == len(month) && id < month || len(id) == len(year) && id < year:
+			statement = "DROP PARTITION ID '" + id + "'"
+		case id == month || id == year:
+			statement = "DELETE IN PARTITION ID '" + id + "' WHERE " + column + " < toDate('" + from.Format(time.DateOnly) + "') SETTINGS mutations_sync = 2"
+		default:
+			continue
+		}
+		if err := conn.Exec(ctx, "ALTER TABLE "+table+" "+statement); err != nil {
+			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	return conn.Exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+column+" < toDate('"+from.Format(time.DateOnly)+"') SETTINGS mutations_sync = 2")
+	return rows.Err()
 }
 
 // measurePages asks for every page: once each of a cold program, then again

@@ -73,7 +73,7 @@ func metricsOfARun(t *testing.T) string {
 	go func() {
 		ended <- p.exitCode(app.RunContext(ctx, []string{
 			"flattraffic", "up", "--data", t.TempDir(), "--clickhouse", dsn, "--admin-password", "correct horse battery",
-			"--listen-http", web, "--listen-netflow", flows, "--listen-sflow", freeAddress(t, "udp"),
+			"--listen-http", web, "--listen-netflow", flows, "--listen-sflow", freeAddress(t, "udp"), "--kafka-brokers", freeAddress(t, "tcp"),
 		}))
 	}()
 	defer func() {
