@@ -117,7 +117,7 @@ func measureHistory(ctx context.Context, b *bench) (string, error) {
 
 // writePages writes the tables of the reports.
 func (b *bench) writePages(w *strings.Builder, list []page, all map[int][]figures) {
-	fmt.Fprintf(w, "## Reports\n\nThe made-up household with %d flows a day, through HTTP, %d requests one after the other; times until the whole page is\nthere. *Cold*: the first request of a started program whose files are not in the machine's cache. The others are of a\nprogram that has been asked before: statements over parts of tables that have not changed since are not asked again\n([reports](reports.md#asked-once)).\n", b.flowsPerDay, b.requests)
+	fmt.Fprintf(w, "## Reports\n\nThe made-up household with %d flows a day, through HTTP, %d requests one after the other; times until the whole page is\nthere. *Cold*: the first request of a started program whose files are not in the machine's cache; the overview of this\nperiod, by which the start is known to be over, has its cold time under “Start”. The others are of a\nprogram that has been asked before: statements over parts of tables that have not changed since are not asked again\n([reports](reports.md#asked-once)).\n", b.flowsPerDay, b.requests)
 	header := []string{"page"}
 	for _, y := range b.years {
 		header = append(header, fmt.Sprintf("%d y p50", y), "p95", "p99", "cold")
