@@ -10,6 +10,8 @@ import (
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/flattraffic/flattraffic/schema"
 )
 
 // codeNoSuchPart is ClickHouse's code for a part that is not there any more,
@@ -101,7 +103,7 @@ func partsOf(ctx context.Context, conn driver.Conn, table string) (parts []strin
 
 // remove deletes rows for good, and waits until they are gone.
 func remove(ctx context.Context, conn driver.Conn, table, where string) error {
-	return conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s DELETE WHERE %s SETTINGS mutations_sync = 2", identifier(table), where))
+	return schema.DeleteRows(ctx, conn, identifier(table), where)
 }
 
 // removeSettings removes what furnish wrote. A version that the user has made

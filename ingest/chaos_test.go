@@ -56,7 +56,7 @@ func rounds(t *testing.T, kills int, round func(t *testing.T, kills int)) {
 // inserts, of merges and of repairs. Every record is stored once, to the byte,
 // and every rollup equals that.
 func TestChaosClickHouse(t *testing.T) {
-	kills := amount(t, "FLATTRAFFIC_CHAOS_CLICKHOUSE", 5)
+	kills := amount(t, "FLATTRAFFIC_CHAOS_CLICKHOUSE", 3)
 	rate := amount(t, "FLATTRAFFIC_CHAOS_RATE", 20_000)
 	engine := clickhousetest.Engine(t)
 	r := newRandom()
@@ -144,7 +144,7 @@ func unread(t *testing.T, l *load, missing []int, dropped int) {
 // process of its own. Nothing is stored twice, every rollup equals raw, and
 // what is lost is what had been read for less than the flush interval.
 func TestChaosIngest(t *testing.T) {
-	kills := amount(t, "FLATTRAFFIC_CHAOS_INGEST", 3)
+	kills := amount(t, "FLATTRAFFIC_CHAOS_INGEST", 2)
 	rate := amount(t, "FLATTRAFFIC_CHAOS_RATE", 20_000)
 	r := newRandom()
 	var total, records, lost int

@@ -53,15 +53,12 @@ func askedAgain(t *testing.T) []Request {
 		kind  Kind
 		query string
 	}{
-		{Overview, ""},
 		{Overview, years},
 		{Hosts, "from=2025-12-20T06:00:00Z&to=2026-03-20T08:15:00Z"},
 		{Days, years + "&protocol=dns"},
 		{Protocols, years},
-		{Networks, years},
 		{History, ""},
 		{Ranges, years},
-		{Host, "host=192.168.1.20"},
 		{Host, years + "&host=192.168.1.20"},
 	} {
 		list = append(list, parse(t, one.kind, one.query))
