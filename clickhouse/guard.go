@@ -256,7 +256,7 @@ func escapeName(name string) string {
 
 // proxy passes well-formed HTTP requests on.
 func (g *guard) proxy() http.Handler {
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: loopback(int(g.engineHTTP.Load()))})
 			r.Out.Host = r.In.Host
@@ -269,4 +269,12 @@ func (g *guard) proxy() http.Handler {
 			http.Error(w, "the embedded ClickHouse engine is starting; try again in a moment", http.StatusServiceUnavailable)
 		},
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Otherwise the begin of an answer closes the request's body, on whose end
+		// the transport may still wait: it gives up then, and half an answer is sent.
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			g.log.Debug("HTTP of the embedded engine answers only after the request", "error", err)
+		}
+		proxy.ServeHTTP(w, r)
+	})
 }

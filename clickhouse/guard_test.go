@@ -1,12 +1,17 @@
 package clickhouse_test
 
 import (
+	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/clickhouse/clickhousetest"
@@ -86,5 +91,57 @@ func TestHTTPThroughGuard(t *testing.T) {
 	}
 	if status, _ := get("guess"); status != http.StatusForbidden {
 		t.Errorf("wrong password: got status %d, want 403", status)
+	}
+}
+
+// An answer that comes when the last byte of a request was just read arrives
+// whole. The client sends headers and body apart, as many do.
+func TestHTTPAnswersAreWhole(t *testing.T) {
+	s := clickhousetest.Engine(t)
+	address, err := url.Parse("http://" + s.HTTPAddr() + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := clickhouse.ParseDSN(s.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := "POST / HTTP/1.1\r\nHost: " + address.Host + "\r\nX-ClickHouse-User: " + user.Auth.Username + "\r\nX-ClickHouse-Key: " + user.Auth.Password + "\r\nContent-Length: 8\r\n\r\n"
+	ask := func() error {
+		conn, err := net.Dial("tcp", address.Host)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		for _, part := range []string{request, "SELECT 1"} {
+			if _, err := io.WriteString(conn, part); err != nil {
+				return err
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err == nil && string(body) != "1\n" {
+			err = fmt.Errorf("status %d, %q", resp.StatusCode, body)
+		}
+		return err
+	}
+	var clients errgroup.Group
+	for range 2 {
+		clients.Go(func() error {
+			for n := range 1500 {
+				if err := ask(); err != nil {
+					return fmt.Errorf("after %d whole answers: %w", n, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := clients.Wait(); err != nil {
+		t.Error(err)
 	}
 }
