@@ -17,6 +17,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
+	"github.com/flattraffic/flattraffic/schema"
 )
 
 // page is a question: how it is asked of the program, of raw flows, and of
@@ -97,6 +98,9 @@ func measureHistory(ctx context.Context, b *bench) (string, error) {
 				return "", err
 			}
 		}
+		if err := b.mergeOver(ctx, data); err != nil {
+			return "", err
+		}
 		// What is compared with raw flows and files is asked of one history: five
 		// years, or the longest there is.
 		compare := years == min(5, longest)
@@ -117,7 +121,7 @@ func measureHistory(ctx context.Context, b *bench) (string, error) {
 
 // writePages writes the tables of the reports.
 func (b *bench) writePages(w *strings.Builder, list []page, all map[int][]figures) {
-	fmt.Fprintf(w, "## Reports\n\nThe made-up household with %d flows a day, through HTTP, %d requests one after the other; times until the whole page is\nthere. *Cold*: the first request of a started program whose files are not in the machine's cache; the overview of this\nperiod, by which the start is known to be over, has its cold time under “Start”. The others are of a\nprogram that has been asked before: statements over parts of tables that have not changed since are not asked again\n([reports](reports.md#asked-once)).\n", b.flowsPerDay, b.requests)
+	fmt.Fprintf(w, "## Reports\n\nThe made-up household with %d flows a day, through HTTP, %d requests one after the other; times until the whole page is\nthere. *Cold*: the first request of a started program whose files are not in the machine's cache; the overview of this\nperiod, by which the start is known to be over, has its cold time under “Start”. The others are of a\nprogram that has been asked before: statements over parts of tables that have not changed since are not asked again\n([reports](reports.md#asked-once)). Months and years that are over are one part each, as the engine makes them an hour after\nthe last write.\n", b.flowsPerDay, b.requests)
 	header := []string{"page"}
 	for _, y := range b.years {
 		header = append(header, fmt.Sprintf("%d y p50", y), "p95", "p99", "cold")
@@ -196,6 +200,28 @@ func (b *bench) cut(ctx context.Context, data string, from time.Time) error {
 	return h.stop()
 }
 
+// mergeOver makes one part of each month and year of the rollups that is over,
+// as the engine does by itself an hour after the last write to it.
+func (b *bench) mergeOver(ctx context.Context, data string) error {
+	h, err := b.up(ctx, data)
+	if err != nil {
+		return err
+	}
+	conn, err := h.connect(ctx)
+	if err != nil {
+		return errors.Join(err, h.stop())
+	}
+	defer conn.Close()
+	var statements []string
+	err = conn.QueryRow(ctx, `SELECT groupArray('OPTIMIZE TABLE ' || table || ' PARTITION ID \'' || partition_id || '\' FINAL') FROM
+		(SELECT table, partition_id FROM system.parts WHERE active AND database = currentDatabase() AND table IN ('usage_15m', 'daily_total', 'daily_host', 'daily_protocol', 'daily_host_protocol', 'daily_peer', 'ledger')
+		AND partition_id < leftUTF8(toString(toYYYYMM(now())), length(partition_id)) GROUP BY table, partition_id HAVING count() > 1)`).Scan(&statements)
+	for _, statement := range statements {
+		err = errors.Join(err, conn.Exec(ctx, statement))
+	}
+	return errors.Join(err, h.stop())
+}
+
 // drop drops whole partitions and deletes from the one that is cut.
 func drop(ctx context.Context, conn driver.Conn, table, column string, from time.Time) error {
 	rows, err := conn.Query(ctx, "SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = currentDatabase() AND table = ?", table)
@@ -209,16 +235,13 @@ func drop(ctx context.Context, conn driver.Conn, table, column string, from time
 		if err := rows.Scan(&id); err != nil {
 			return err
 		}
-		statement := ""
 		switch {
 		case len(id) == len(month) && id < month || len(id) == len(year) && id < year:
-			statement = "DROP PARTITION ID '" + id + "'"
+			err = conn.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION ID '"+id+"'")
 		case id == month || id == year:
-			statement = "DELETE IN PARTITION ID '" + id + "' WHERE " + column + " < toDate('" + from.Format(time.DateOnly) + "') SETTINGS mutations_sync = 2"
-		default:
-			continue
+			err = schema.DeleteRows(ctx, conn, table, id, column+" < toDate('"+from.Format(time.DateOnly)+"')")
 		}
-		if err := conn.Exec(ctx, "ALTER TABLE "+table+" "+statement); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -103,7 +103,7 @@ func partsOf(ctx context.Context, conn driver.Conn, table string) (parts []strin
 
 // remove deletes rows for good, and waits until they are gone.
 func remove(ctx context.Context, conn driver.Conn, table, where string) error {
-	return schema.DeleteRows(ctx, conn, identifier(table), where)
+	return schema.DeleteRows(ctx, conn, identifier(table), "", where)
 }
 
 // removeSettings removes what furnish wrote. A version that the user has made

@@ -145,50 +145,75 @@ func (q *question) narrow(s *source) {
 // its addresses that have traffic, those of IPv4 before those of IPv6 and each
 // by usage. The first of them stands for the device.
 func (q *question) byDevice(addresses []address) []Row {
-	of := map[int][]address{} // by place of the device in the roster
-	many := make([]int, len(q.roster.devices))
-	place := func(a *address) (int, bool) {
-		i, ok := q.roster.of[a.host]
-		return i, ok && !a.host.IsUnspecified()
-	}
-	all := len(addresses)
+	const none = -1
+	device, many, devices := make([]int, len(addresses)), make([]int, len(q.roster.devices)), 0
 	for i := range addresses {
-		if at, ok := place(&addresses[i]); ok {
-			many[at]++
-			all--
-		}
-	}
-	alone := make([]address, 0, all)
-	for i := range addresses {
-		at, ok := place(&addresses[i])
-		if !ok {
-			alone = append(alone, addresses[i])
+		at, ok := q.roster.of[addresses[i].host]
+		if !ok || addresses[i].host.IsUnspecified() {
+			device[i] = none
 			continue
 		}
-		if of[at] == nil {
-			of[at] = make([]address, 0, many[at])
+		if device[i] = at; many[at] == 0 {
+			devices++
 		}
-		of[at] = append(of[at], addresses[i])
+		many[at]++
 	}
-	rows := make([]Row, 0, len(of)+len(alone))
-	for i, list := range of {
-		slices.SortFunc(list, inDevice)
-		first := list[0]
-		row := Row{Device: q.roster.devices[i].ID, Owner: q.roster.devices[i].Owner, Addresses: make([]netip.Addr, 0, len(list))}
-		for k, a := range list {
-			row.Addresses = append(row.Addresses, a.host)
-			if k > 0 {
-				first.merge(a)
-			}
+	of := make([][]int, len(many)) // the places of each device's addresses
+	var alone []int
+	for i, at := range device {
+		switch {
+		case at == none:
+			alone = append(alone, i)
+			continue
+		case of[at] == nil:
+			of[at] = make([]int, 0, many[at])
 		}
-		rows = append(rows, q.hostRow(row, first))
+		of[at] = append(of[at], i)
 	}
-	themselves := make([]netip.Addr, len(alone))
-	for i, a := range alone {
-		themselves[i] = a.host
-		rows = append(rows, q.hostRow(Row{Addresses: themselves[i : i+1 : i+1]}, a))
+	rows := make([]Row, 0, devices+len(alone))
+	room := make([]netip.Addr, len(addresses))
+	list := func(places []int) []netip.Addr {
+		hosts := room[:len(places):len(places)]
+		room = room[len(places):]
+		for i, at := range places {
+			hosts[i] = addresses[at].host
+		}
+		return hosts
+	}
+	for i, places := range of {
+		if len(places) == 0 {
+			continue
+		}
+		sortInDevice(addresses, places)
+		first := addresses[places[0]]
+		for _, at := range places[1:] {
+			first.merge(addresses[at])
+		}
+		d := &q.roster.devices[i]
+		rows = append(rows, q.hostRow(Row{Device: d.ID, Owner: d.Owner, Addresses: list(places)}, first))
+	}
+	for _, at := range alone {
+		rows = append(rows, q.hostRow(Row{Addresses: list([]int{at})}, addresses[at]))
 	}
 	return rows
+}
+
+// sortInDevice sorts places of a device's addresses: those of IPv4 come before
+// those of IPv6, and each by usage.
+func sortInDevice(addresses []address, places []int) {
+	sixes := 0
+	for _, at := range places {
+		if addresses[at].host.Is6() {
+			sixes++
+		}
+	}
+	slices.SortStableFunc(places, func(a, b int) int { return familyFirst(addresses[a].host, addresses[b].host) })
+	fours := len(places) - sixes
+	for _, family := range [][]int{places[:fours], places[fours:]} {
+		sortPlaces(family, func(at int) uint64 { return addresses[at].Usage() }, func(a, b int) int {
+			return cmp.Or(byUsage(addresses[a].Counters, addresses[b].Counters), addresses[a].host.Compare(addresses[b].host))
+		})
+	}
 }
 
 // hostRow fills in a host's row: its first address, with the traffic of all.
@@ -206,11 +231,6 @@ func (q *question) dayOf(number uint16) time.Time {
 	return epoch.AddDays(int(number)).Start(q.span.Start.Location())
 }
 
-// inDevice orders the addresses of a device.
-func inDevice(a, b address) int {
-	return cmp.Or(familyFirst(a.host, b.host), byUsage(a.Counters, b.Counters), a.host.Compare(b.host))
-}
-
 func familyFirst(a, b netip.Addr) int {
 	return cmp.Compare(a.BitLen(), b.BitLen())
 }
@@ -224,14 +244,14 @@ func (q *question) nameRow(row *Row) {
 		row.Name = unmatchedName
 		return
 	}
+	d, ok := q.roster.device(row.Host)
+	if ok && d.Name != "" {
+		row.Name, row.NameFrom = d.Name, "own"
+		return
+	}
 	row.Name, row.NameFrom = q.bestName(row.Addresses)
-	if d, ok := q.roster.device(row.Host); ok {
-		if d.Name != "" {
-			row.Name, row.NameFrom = d.Name, "own"
-		}
-		if row.Name == "" {
-			row.Name, row.NameFrom = q.bestName(slices.SortedFunc(slices.Values(d.Addresses), fourFirst))
-		}
+	if ok && row.Name == "" {
+		row.Name, row.NameFrom = q.bestName(slices.SortedFunc(slices.Values(d.Addresses), fourFirst))
 	}
 }
 

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -279,21 +278,21 @@ func (q *question) usedByHost(ctx context.Context, w window) ([]Row, error) {
 
 // sentByHost is what each host received and sent, but for what is exempt.
 func (q *question) sentByHost(ctx context.Context, parts ...source) ([]Row, error) {
-	var list []address
-	place := map[netip.Addr]int{}
-	err := q.over(ctx, "what each host used", driversSQL, parts, func(r scanner) error {
-		var one address
-		if err := r.Scan(&one.host, &one.Received, &one.Sent); err != nil {
+	addresses, err := merged(ctx, parts, func(ctx context.Context, s source) (list []address, err error) {
+		err = q.each(ctx, "what each host used", driversSQL, s, nil, func(r scanner) error {
+			if list == nil {
+				list = make([]address, 0, known(r))
+			}
+			var one address
+			err := r.Scan(&one.host, &one.Received, &one.Sent)
+			one.host = one.host.Unmap()
+			list = append(list, one)
 			return err
-		}
-		one.host = one.host.Unmap()
-		if at, known := place[one.host]; known {
-			list[at].merge(one)
-			return nil
-		}
-		place[one.host] = len(list)
-		list = append(list, one)
-		return nil
+		})
+		return list, err
 	})
-	return q.byDevice(list), err
+	if err != nil {
+		return nil, err
+	}
+	return q.byDevice(addresses), nil
 }

@@ -2,9 +2,11 @@ package report
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -13,15 +15,24 @@ import (
 )
 
 // holdings is what the tables of a report held at an instant. Of a table that
-// is known by its parts, two holdings with the same parts are the same rows: a
-// part never changes, and its hash is that of its files.
+// is known by its parts, two holdings with the same marks are the same rows: a
+// part never changes.
 type holdings struct {
-	zone  string            // of the days of the daily tables; empty when they do not agree, and cannot be used
-	parts map[string][]part // by table, in order; no entry where parts do not tell what a table holds
+	zone   string                // of the days of the daily tables; empty when they do not agree, and cannot be used
+	tables map[string]tableMarks // no entry where parts do not tell what a table holds
 }
 
-// part is one part of a table.
-type part struct{ partition, name, hash string }
+// tableMarks tell what a table holds: which table it is, and of which parts its
+// partitions are.
+type tableMarks struct {
+	table      uint64
+	partitions []partition // in order
+}
+
+type partition struct {
+	name string
+	mark uint64
+}
 
 // plainEngines keep all rows in the parts that the server lists. A view, or a
 // Distributed or Replicated table, may answer from elsewhere.
@@ -63,35 +74,36 @@ func (r *Reports) look(ctx context.Context, tables []string) (holdings, error) {
 }
 
 func (r *Reports) lookAtParts(ctx context.Context, tables []string) (holdings, error) {
-	h := holdings{parts: map[string][]part{}}
+	h := holdings{tables: map[string]tableMarks{}}
 	rows, err := r.conn.Query(ch.Context(ctx, ch.WithParameters(ch.Parameters{"tables": "['" + strings.Join(tables, "','") + "']"})), holdingsSQL)
 	if err != nil {
 		return h, err
 	}
 	defer rows.Close()
-	var zones, plain []string
-	listed := map[string][]part{}
+	var zones []string
+	listed := map[string][]partition{}
 	for rows.Next() {
-		var table string
+		var table, name, zone string
 		var whole bool
-		var p part
-		if err := rows.Scan(&table, &whole, &p.partition, &p.name, &p.hash); err != nil {
+		var mark uint64
+		if err := rows.Scan(&table, &whole, &name, &zone, &mark); err != nil {
 			return h, err
 		}
-		switch {
-		case !whole:
-			listed[table] = append(listed[table], p)
+		if !whole {
+			listed[table] = append(listed[table], partition{name, mark})
 			continue
-		case slices.Contains(plainEngines, p.partition) && slices.Contains(tables, table):
-			plain = append(plain, table)
+		}
+		if engine := name; slices.Contains(plainEngines, engine) && slices.Contains(tables, table) {
+			h.tables[table] = tableMarks{table: mark}
 		}
 		if strings.HasPrefix(table, "daily_") {
-			zones = append(zones, p.name)
+			zones = append(zones, zone)
 		}
 	}
-	for _, table := range plain {
-		slices.SortFunc(listed[table], func(a, b part) int { return strings.Compare(a.name, b.name) })
-		h.parts[table] = listed[table]
+	for table, marks := range h.tables {
+		marks.partitions = listed[table]
+		slices.SortFunc(marks.partitions, func(a, b partition) int { return strings.Compare(a.name, b.name) })
+		h.tables[table] = marks
 	}
 	if slices.Sort(zones); len(zones) == dayTables && zones[0] == zones[dayTables-1] {
 		h.zone = zones[0]
@@ -114,32 +126,35 @@ func reachOf(w window) reach {
 // may lie long after it.
 func rawReach(w window) reach { return reach{first: billing.DateOf(w.start.UTC())} }
 
-// describe writes the parts of a table that hold days in reach, and reports
-// whether they tell what the table holds there.
+// describe writes what a table holds of the days in reach, and reports whether
+// its parts tell that.
 func (h holdings) describe(w io.Writer, table string, in reach) bool {
-	parts, known := h.parts[table]
+	marks, known := h.tables[table]
 	if !known {
 		return false
 	}
-	for _, p := range parts {
-		if in.has(p.partition) {
-			fmt.Fprintf(w, "%s %s\n", p.name, p.hash)
+	text := binary.BigEndian.AppendUint64(nil, marks.table)
+	for _, p := range marks.partitions {
+		if in.has(p.name) {
+			text = binary.BigEndian.AppendUint64(append(append(text, p.name...), ' '), p.mark)
 		}
 	}
-	return true
+	_, err := w.Write(text)
+	return err == nil
 }
 
 // has reports whether a partition may hold days in reach: those of years and of
 // months are told by their names, others always do.
 func (in reach) has(partition string) bool {
-	var layout func(billing.Date) string
-	switch len(partition) {
-	case len("2006"):
-		layout = func(d billing.Date) string { return fmt.Sprintf("%04d", d.Year) }
-	case len("200601"):
-		layout = func(d billing.Date) string { return fmt.Sprintf("%04d%02d", d.Year, d.Month) }
+	number, err := strconv.Atoi(partition)
+	var of func(billing.Date) int
+	switch {
+	case err == nil && len(partition) == len("2006"):
+		of = func(d billing.Date) int { return d.Year }
+	case err == nil && len(partition) == len("200601"):
+		of = func(d billing.Date) int { return d.Year*100 + int(d.Month) }
 	default:
 		return true
 	}
-	return (in.first.IsZero() || layout(in.first) <= partition) && (in.last.IsZero() || partition <= layout(in.last))
+	return (in.first.IsZero() || of(in.first) <= number) && (in.last.IsZero() || number <= of(in.last))
 }

@@ -75,10 +75,12 @@ func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
 
 // whoIs names the host and says which addresses it has, by those with traffic.
 func (q *question) whoIs(detail *HostResult, addresses []address) {
-	slices.SortFunc(addresses, inDevice)
+	order := allPlaces(len(addresses))
+	sortInDevice(addresses, order)
 	row := Row{Host: q.req.Filter.Host}
 	var rows []Row
-	for _, a := range addresses {
+	for _, at := range order {
+		a := &addresses[at]
 		row.Addresses = append(row.Addresses, a.host)
 		rows = append(rows, Row{Host: a.host, LastSeen: q.dayOf(a.last), Counters: a.Counters})
 	}
@@ -114,7 +116,11 @@ func (q *question) peers(ctx context.Context) (peers []Peer, raw bool, err error
 		return nil, raw, err
 	}
 	peers = found.list
-	slices.SortFunc(peers, func(a, b Peer) int { return cmp.Or(byUsage(a.Counters, b.Counters), a.Address.Compare(b.Address)) })
+	order := allPlaces(len(peers))
+	sortPlaces(order, func(at int) uint64 { return peers[at].Usage() }, func(a, b int) int {
+		return cmp.Or(byUsage(peers[a].Counters, peers[b].Counters), peers[a].Address.Compare(peers[b].Address))
+	})
+	arrange(peers, order)
 	if found.count > peerLimit+1 {
 		peers = peers[:peerLimit]
 		peers = append(peers, Peer{Name: "Others (" + grouped(found.count-peerLimit) + ")", Counters: found.all.less(sumPeers(peers))})
@@ -136,18 +142,26 @@ type farEnds struct {
 
 // farEnds reads those with the most usage, up to a limit.
 func (q *question) farEnds(ctx context.Context, statement string, s source, limit int) (farEnds, error) {
+	return q.readFarEnds(ctx, statement, s, limit, func(f *farEnds, p *Peer) {
+		if f.list == nil {
+			f.list = make([]Peer, 0, min(f.count, uint64(limit)))
+		}
+		f.list = append(f.list, *p)
+	})
+}
+
+// readFarEnds hands those with the most usage to take, one after the other, up
+// to a limit, with the number and the sums of all, which it returns.
+func (q *question) readFarEnds(ctx context.Context, statement string, s source, limit int, take func(*farEnds, *Peer)) (farEnds, error) {
 	var f farEnds
 	var p Peer
 	fields := slices.Concat([]any{&p.Address}, p.fields(), []any{&f.count}, f.all.fields())
 	err := q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(limit)}, func(r scanner) error {
-		if f.list == nil {
-			f.list = make([]Peer, 0, known(r))
-		}
 		if err := r.Scan(fields...); err != nil {
 			return err
 		}
 		p.Address = p.Address.Unmap()
-		f.list = append(f.list, p)
+		take(&f, &p)
 		return nil
 	})
 	return f, err
@@ -162,35 +176,34 @@ func (q *question) farEndsApart(ctx context.Context, table string, w window) (fa
 	if !apart {
 		return farEnds{}, false, nil
 	}
-	var parts [2]farEnds
-	read := func(i int, w window) func(context.Context) error {
-		return func(ctx context.Context) (err error) {
-			s := q.from(w, dims{})
-			s.table = table
-			parts[i], err = q.farEnds(ctx, peersSQL, s, most+1)
-			return err
-		}
-	}
-	if err := together(ctx, read(0, newWindow(w.start, at)), read(1, newWindow(at, w.end))); err != nil {
+	s := q.from(newWindow(at, w.end), dims{})
+	s.table = table
+	found, err := q.farEnds(ctx, peersSQL, s, most+1)
+	if err != nil || found.count > most {
 		return farEnds{}, false, err
 	}
-	if parts[0].count > most || parts[1].count > most {
-		return farEnds{}, false, nil
-	}
-	found := parts[0]
 	place := make(map[netip.Addr]int, len(found.list))
 	for i := range found.list {
 		place[found.list[i].Address] = i
 	}
-	for _, p := range parts[1].list {
+	s = q.from(newWindow(w.start, at), dims{})
+	s.table = table
+	// They come by usage: beside those that are known already, only the first
+	// can be among the listed ones.
+	alone, both := 0, uint64(0)
+	before, err := q.readFarEnds(ctx, peersSQL, s, most+1, func(_ *farEnds, p *Peer) {
 		if i, ok := place[p.Address]; ok {
 			found.list[i].add(p.Counters)
-		} else {
-			found.list = append(found.list, p)
+			both++
+		} else if alone++; alone <= peerLimit+1 {
+			found.list = append(found.list, *p)
 		}
+	})
+	if err != nil || before.count > most {
+		return farEnds{}, false, err
 	}
-	found.count = uint64(len(found.list))
-	found.all.add(parts[1].all)
+	found.count += before.count - both
+	found.all.add(before.all)
 	return found, true, nil
 }
 

@@ -49,13 +49,41 @@ func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
 func (q *question) hostsOf(addresses []address) []Row {
 	rows := q.byDevice(addresses)
 	// Rows are large: their places are sorted, and each is moved once.
-	order := make([]int, len(rows))
+	order := allPlaces(len(rows))
+	sortPlaces(order, func(at int) uint64 { return rows[at].Usage() }, func(a, b int) int { return compareHosts(&rows[a], &rows[b]) })
+	arrange(rows, order)
+	return rows
+}
+
+// allPlaces are the places of a list of n.
+func allPlaces(n int) []int {
+	order := make([]int, n)
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return compareHosts(&rows[a], &rows[b]) })
-	arrange(rows, order)
-	return rows
+	return order
+}
+
+// sortPlaces sorts places of a list of large things: those with more usage
+// first, and of equal usage by equal.
+func sortPlaces(places []int, usage func(at int) uint64, equal func(a, b int) int) {
+	type place struct {
+		usage uint64
+		at    int
+	}
+	order := make([]place, len(places))
+	for i, at := range places {
+		order[i] = place{usage(at), at}
+	}
+	slices.SortFunc(order, func(a, b place) int {
+		if a.usage != b.usage {
+			return cmp.Compare(b.usage, a.usage)
+		}
+		return equal(a.at, b.at)
+	})
+	for i := range order {
+		places[i] = order[i].at
+	}
 }
 
 // arrange puts at each place the element that order names, each moved once.
@@ -89,22 +117,46 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 	if begun := w.days(q.at); len(begun) > 0 {
 		days = w.first.DaysUntil(begun[len(begun)-1]) + 1
 	}
-	statement, series := hostsSQL, days <= seriesLimit
-	if series {
-		statement = hostsByDaySQL
+	if days > seriesLimit {
+		days = 0
 	}
-	parts := q.parts(w, need)
+	return merged(ctx, q.parts(w, need), func(ctx context.Context, s source) ([]address, error) { return q.readAddresses(ctx, s, days) })
+}
+
+// merged reads the addresses of several sources at the same time, each in the
+// order of ClickHouse, and makes one list of them.
+func merged(ctx context.Context, parts []source, read func(context.Context, source) ([]address, error)) ([]address, error) {
+	lists := make([][]address, len(parts))
+	reads := make([]func(context.Context) error, len(parts))
+	for i := range parts {
+		reads[i] = func(ctx context.Context) (err error) {
+			lists[i], err = read(ctx, parts[i])
+			return err
+		}
+	}
+	if err := together(ctx, reads...); err != nil {
+		return nil, err
+	}
+	list := lists[0]
+	for _, more := range lists[1:] {
+		list = mergeAddresses(list, more)
+	}
+	return list, nil
+}
+
+// readAddresses reads the addresses of one source, in the order of ClickHouse,
+// with series of so many days unless that is 0.
+func (q *question) readAddresses(ctx context.Context, s source, days int) ([]address, error) {
 	var list []address
-	place := map[netip.Addr]int{}
 	var one address
 	var keys []uint16
 	var usage []uint64
-	fields := append([]any{&one.host}, append(one.fields(), &one.last)...)
-	if series {
-		fields = append(fields, &keys, &usage)
+	statement, fields := hostsSQL, append([]any{&one.host}, append(one.fields(), &one.last)...)
+	if days > 0 {
+		statement, fields = hostsByDaySQL, append(fields, &keys, &usage)
 	}
-	room, first := seriesOf{days: days}, number(w.first)
-	err := q.over(ctx, "hosts", statement, parts, func(r scanner) error {
+	room, first := seriesOf{days: days}, number(q.window().first)
+	err := q.each(ctx, "hosts", statement, s, nil, func(r scanner) error {
 		if list == nil {
 			list = make([]address, 0, known(r))
 		}
@@ -113,7 +165,7 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 			return err
 		}
 		one.host = one.host.Unmap()
-		if series {
+		if days > 0 {
 			one.days = room.make()
 		}
 		for i, key := range keys {
@@ -121,18 +173,31 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 				one.days[day] = usage[i]
 			}
 		}
-		if len(parts) > 1 { // otherwise no address comes twice
-			if at, there := place[one.host]; there {
-				list[at].merge(one)
-				return nil
-			}
-			place[one.host] = len(list)
-		}
 		list = append(list, one)
 		return nil
 	})
 	return list, err
 }
+
+// mergeAddresses makes one list of two in ClickHouse's order.
+func mergeAddresses(a, b []address) []address {
+	all := make([]address, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch order := mapped(a[0].host).Compare(mapped(b[0].host)); {
+		case order < 0:
+			all, a = append(all, a[0]), a[1:]
+		case order > 0:
+			all, b = append(all, b[0]), b[1:]
+		default:
+			a[0].merge(b[0])
+			all, a, b = append(all, a[0]), a[1:], b[1:]
+		}
+	}
+	return append(append(all, a...), b...)
+}
+
+// mapped is an address as ClickHouse's IPv6 has it.
+func mapped(a netip.Addr) netip.Addr { return netip.AddrFrom16(a.As16()) }
 
 // compareHosts puts the host with more usage first.
 func compareHosts(a, b *Row) int {

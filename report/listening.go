@@ -78,6 +78,7 @@ func (q *question) readBook(ctx context.Context, w window) (*book, error) {
 	if at, apart := q.closed("ledger", w); apart {
 		parts = []source{q.ledger(newWindow(w.start, at)), q.ledger(newWindow(at, w.end))}
 	}
+	heard := map[netip.Addr][]int64{}
 	err := q.over(ctx, "ledger", ledgerSQL, parts, func(rows scanner) error {
 		var exporter netip.Addr
 		var event string
@@ -97,14 +98,12 @@ func (q *question) readBook(ctx context.Context, w window) (*book, error) {
 		case eventRunning:
 			b.running.add(through, days, places, counts)
 		case eventDatagrams:
-			b.heard[exporter] = append(b.heard[exporter], heardIn(through, days, places)...)
+			heard[exporter] = appendHeard(heard[exporter], through, days, places)
 		}
 		return nil
 	})
-	if len(parts) > 1 {
-		for _, list := range b.heard {
-			slices.SortFunc(list, stretch.compare)
-		}
+	for exporter, list := range heard {
+		b.heard[exporter] = stretchesOf(list)
 	}
 	return b, err
 }
@@ -121,22 +120,34 @@ func (r running) add(through, days []uint16, places [][]uint8, counts [][]uint64
 	}
 }
 
-// heardIn puts the days and quarter hours in which something was heard in
-// order.
-func heardIn(through, days []uint16, places [][]uint8) []stretch {
-	var list []stretch
+// appendHeard appends the days and quarter hours in which something was heard:
+// twice the second of 1970 at which each begins, odd for a quarter hour. There
+// are many, and numbers are soon put in order.
+func appendHeard(list []int64, through, days []uint16, places [][]uint8) []int64 {
 	for _, d := range through {
-		from := time.Unix(int64(d)*daySeconds, 0)
-		list = append(list, stretch{from, from.Add(day)})
+		list = append(list, 2*int64(d)*daySeconds)
 	}
 	for i, d := range days {
 		for _, place := range places[i] {
-			from := time.Unix(int64(d)*daySeconds+int64(place)*int64(quarterSeconds), 0)
-			list = append(list, stretch{from, from.Add(quarter)})
+			list = append(list, 2*(int64(d)*daySeconds+int64(place)*int64(quarterSeconds))+1)
 		}
 	}
-	slices.SortFunc(list, stretch.compare)
-	return slices.Compact(list)
+	return list
+}
+
+// stretchesOf puts what appendHeard has listed in order.
+func stretchesOf(heard []int64) []stretch {
+	slices.Sort(heard)
+	heard = slices.Compact(heard)
+	list := make([]stretch, len(heard))
+	for i, h := range heard {
+		from, length := time.Unix(h/2, 0), day
+		if h%2 != 0 {
+			length = quarter
+		}
+		list[i] = stretch{from, from.Add(length)}
+	}
+	return list
 }
 
 // days are the days of a zone in which anything was heard.

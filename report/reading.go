@@ -70,7 +70,7 @@ func (r *Reports) begin(ctx context.Context, req Request) (*reading, error) {
 func (r *reading) knows(table string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, known := r.held.parts[table]
+	_, known := r.held.tables[table]
 	return known
 }
 

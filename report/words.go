@@ -11,8 +11,6 @@ import (
 // stretch is a half-open time.
 type stretch struct{ from, to time.Time }
 
-func (s stretch) compare(o stretch) int { return s.from.Compare(o.from) }
-
 // extend appends a stretch, as part of the last one when it follows it.
 func extend(list []stretch, s stretch) []stretch {
 	if n := len(list); n > 0 && list[n-1].to.Equal(s.from) {

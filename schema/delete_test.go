@@ -20,7 +20,7 @@ func TestDeleteRows(t *testing.T) {
 			bucket, n+1, bucket, n+1))
 		want += uint64(n + 1)
 	}
-	if err := schema.DeleteRows(t.Context(), conn, "ledger", "exporter = toIPv6('::1')"); err != nil {
+	if err := schema.DeleteRows(t.Context(), conn, "ledger", "", "exporter = toIPv6('::1')"); err != nil {
 		t.Fatal(err)
 	}
 	var left, gone uint64
@@ -30,7 +30,7 @@ func TestDeleteRows(t *testing.T) {
 	if left != want || gone != 0 {
 		t.Errorf("counts of %d are left and of %d to be deleted, want %d and 0", left, gone, want)
 	}
-	if err := schema.DeleteRows(t.Context(), conn, "ledger", "no_such_column = 1"); err == nil {
+	if err := schema.DeleteRows(t.Context(), conn, "ledger", "", "no_such_column = 1"); err == nil {
 		t.Error("no error of a condition that cannot be")
 	}
 }

@@ -152,7 +152,7 @@ func RemoveImport(ctx context.Context, conn driver.Conn, number uint32, from, to
 		return err
 	}
 	for _, table := range []string{"flows", "ledger"} {
-		if err := DeleteRows(ctx, conn, table, fmt.Sprintf("import = %d", number)); err != nil {
+		if err := DeleteRows(ctx, conn, table, "", fmt.Sprintf("import = %d", number)); err != nil {
 			return fmt.Errorf("remove rows of import %d from %s: %w", number, table, err)
 		}
 	}

@@ -193,6 +193,10 @@ func (r *recut) begin(ctx context.Context) error {
 		if err := r.conn.Exec(ctx, ddl); err != nil {
 			return fmt.Errorf("create %s%s: %w", nextPrefix, t.table, err)
 		}
+		alter := strings.Replace(r.defs[t.table+"_merge_what_is_over"], "ALTER TABLE "+t.table+" ", "ALTER TABLE "+nextPrefix+t.table+" ", 1)
+		if err := r.conn.Exec(ctx, alter); err != nil {
+			return fmt.Errorf("set up %s%s: %w", nextPrefix, t.table, err)
+		}
 		if err := r.conn.Exec(ctx, r.defs.createView(t, nextPrefix+t.view, r.source(t), nextPrefix+t.table)); err != nil {
 			return fmt.Errorf("create %s%s: %w", nextPrefix, t.view, err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/schema"
@@ -103,6 +104,27 @@ func TestSetZoneUnderIngest(t *testing.T) {
 	}
 	if got, err := schema.Zone(t.Context(), conn); err != nil || got != "America/Havana" {
 		t.Errorf("zone after apply: got %s, %v, want America/Havana", got, err)
+	}
+}
+
+// Months and years that are over become one part each, also of tables that
+// were cut anew.
+func TestWhatIsOverIsMerged(t *testing.T) {
+	conn, _ := applied(t, "Pacific/Auckland")
+	if err := schema.SetZone(t.Context(), conn, "America/Havana", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Rebuild(t.Context(), conn, nil); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := conn.QueryRow(t.Context(), `SELECT arraySort(groupArray(name)) FROM system.tables WHERE database = currentDatabase()
+		AND engine_full LIKE '%min_age_to_force_merge_seconds = 3600%' AND engine_full LIKE '%min_age_to_force_merge_on_partition_only = true%'`).Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"daily_host", "daily_host_protocol", "daily_peer", "daily_protocol", "daily_total", "ledger", "usage_15m"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tables that merge what is over (-want +got):\n%s", diff)
 	}
 }
 

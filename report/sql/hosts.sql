@@ -3,3 +3,4 @@ FROM {{table}} AS u
 WHERE {{where}}
 GROUP BY u.host
 HAVING {{something}}
+ORDER BY u.host

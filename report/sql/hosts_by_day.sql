@@ -14,3 +14,4 @@ FROM
     HAVING received + sent + internal + unmatched + packets + flows > 0
 ) AS d
 GROUP BY d.host
+ORDER BY d.host

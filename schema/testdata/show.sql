@@ -63,7 +63,7 @@ CREATE TABLE flattraffic.daily_host
 ENGINE = SummingMergeTree
 PARTITION BY toYear(day)
 ORDER BY (host, day, exporter)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = true
 COMMENT 'Usage a day and host, in the plan\'s time zone Pacific/Auckland. Sum the columns: rows merge in the background';
 
 CREATE TABLE flattraffic.daily_host_protocol
@@ -91,7 +91,7 @@ CREATE TABLE flattraffic.daily_host_protocol
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (host, day, exporter, protocol, service)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = true
 COMMENT 'Usage a day, host, protocol and service, in the plan\'s time zone Pacific/Auckland. Sum the columns: rows merge in the background';
 
 CREATE TABLE flattraffic.daily_peer
@@ -110,7 +110,7 @@ CREATE TABLE flattraffic.daily_peer
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (host, day, peer, exporter)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = true
 COMMENT 'Usage a day, host and far end, in the plan\'s time zone Pacific/Auckland. Sum the columns: rows merge in the background';
 
 CREATE TABLE flattraffic.daily_protocol
@@ -137,7 +137,7 @@ CREATE TABLE flattraffic.daily_protocol
 ENGINE = SummingMergeTree
 PARTITION BY toYear(day)
 ORDER BY (day, exporter, protocol, service)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = true
 COMMENT 'Usage a day, protocol and service, in the plan\'s time zone Pacific/Auckland. Sum the columns: rows merge in the background';
 
 CREATE TABLE flattraffic.daily_total
@@ -162,7 +162,7 @@ CREATE TABLE flattraffic.daily_total
 ENGINE = SummingMergeTree
 PARTITION BY toYear(day)
 ORDER BY (day, exporter)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = true
 COMMENT 'Usage a day, in the plan\'s time zone Pacific/Auckland. Sum the columns: rows merge in the background';
 
 CREATE TABLE flattraffic.devices
@@ -321,7 +321,7 @@ ENGINE = SummingMergeTree
 PARTITION BY toYear(bucket)
 PRIMARY KEY (bucket, exporter, event)
 ORDER BY (bucket, exporter, event, import)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = true
 COMMENT 'What the ingest saw a quarter hour and exporter, and what it lost and why: the source of every completeness figure';
 
 CREATE TABLE flattraffic.migrations
@@ -510,7 +510,7 @@ CREATE TABLE flattraffic.usage_15m
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(bucket)
 ORDER BY (host, bucket, exporter, protocol, service)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = true
 COMMENT 'Usage a quarter hour, exporter, host, protocol and service; bytes of a long flow are spread over the quarter hours it covers. Sum the columns: rows merge in the background';
 
 CREATE MATERIALIZED VIEW flattraffic.daily_host_mv TO flattraffic.daily_host
