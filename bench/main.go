@@ -69,12 +69,17 @@ func run(ctx context.Context, args []string) error {
 			return fmt.Errorf("measure %s: %w", p.name, err)
 		}
 		text.WriteString("\n" + section)
+		if o.out == "" {
+			continue
+		}
+		if err := os.WriteFile(o.out, []byte(text.String()), 0o644); err != nil {
+			return err
+		}
 	}
 	if o.out == "" {
 		_, err = os.Stdout.WriteString(text.String())
-		return err
 	}
-	return os.WriteFile(o.out, []byte(text.String()), 0o644)
+	return err
 }
 
 // part is one section of the document.
