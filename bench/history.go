@@ -252,7 +252,11 @@ func drop(ctx context.Context, conn driver.Conn, table, column string, from time
 // and again of a warm one.
 func (b *bench) measurePages(ctx context.Context, data, host string, list []page, from time.Time, compare bool) (all []figures, err error) {
 	all = make([]figures, len(list))
-	dates := strings.NewReplacer("{from}", from.AddDate(0, 0, 1).Format(time.DateOnly), "{to}", time.Now().AddDate(0, 0, 1).Format(time.DateOnly))
+	household, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, err
+	}
+	dates := strings.NewReplacer("{from}", from.In(household).AddDate(0, 0, 1).Format(time.DateOnly), "{to}", time.Now().In(household).AddDate(0, 0, 1).Format(time.DateOnly))
 	for i, p := range list {
 		if !b.cold {
 			break

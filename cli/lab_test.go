@@ -198,15 +198,26 @@ func (l *lab) flattraffic() (query func(sql string) []map[string]any) {
 	}
 	data := filepath.Join(l.dir, "data")
 	l.background(l.host, bin, "up", "--data", data, "--listen-http", "127.0.0.1:8080", "--log-level", "warn")
+	l.until("FlatTraffic is ready", bin, "health")
+	l.in(l.host, bin, "sql", "--data", data, "--write", `INSERT INTO networks (network, name) VALUES ('`+hostV4+`/32', 'v4'), ('`+hostV6+`/128', 'v6')`)
+	time.Sleep(7 * time.Second) // the ingest reads settings every five seconds
+	return l.query(bin, data)
+}
+
+// until waits until a command in the host's namespace succeeds.
+func (l *lab) until(what string, args ...string) {
+	l.t.Helper()
 	deadline := time.Now().Add(60 * time.Second)
-	for exec.Command("ip", "netns", "exec", l.host, bin, "health").Run() != nil {
+	for exec.Command("ip", append([]string{"netns", "exec", l.host}, args...)...).Run() != nil {
 		if time.Now().After(deadline) {
-			l.t.Fatal("FlatTraffic is not ready after a minute")
+			l.t.Fatalf("waited a minute until %s", what)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	l.in(l.host, bin, "sql", "--data", data, "--write", `INSERT INTO networks (network, name) VALUES ('`+hostV4+`/32', 'v4'), ('`+hostV6+`/128', 'v6')`)
-	time.Sleep(7 * time.Second) // the ingest reads settings every five seconds
+}
+
+// query asks the program whose data directory it is.
+func (l *lab) query(bin, data string) func(sql string) []map[string]any {
 	return func(sql string) []map[string]any {
 		l.t.Helper()
 		cmd := exec.Command("ip", "netns", "exec", l.host, bin, "sql", "--data", data, "--format", "json", sql)

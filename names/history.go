@@ -38,48 +38,66 @@ func (n *Names) NamesOf(ctx context.Context, addr netip.Addr) ([]Seen, error) {
 	return seen, nil
 }
 
-// During returns the name that each of the addresses, or with none given each
-// address there is, had in [from, to). Own names are the user's and hold for
-// all time; of the others the one last seen in the span counts, leases before
-// DNS. An address that nobody named in the span is not in the result, whatever
-// it is called today.
-func (n *Names) During(ctx context.Context, from, to time.Time, addrs []netip.Addr) (map[netip.Addr]Seen, error) {
-	if err := n.loadOwn(ctx); err != nil { // Run may not be running: the terminal asks, too.
-		return nil, err
-	}
-	out, err := n.store.during(ctx, from, to, addrs)
-	if err != nil {
-		return nil, fmt.Errorf("names from %s to %s: %w", from, to, err)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if len(addrs) == 0 {
-		addrs = slices.Collect(maps.Keys(n.own))
-	}
-	for _, addr := range addrs {
-		addr = addr.Unmap()
-		if own := n.own[addr]; own != "" {
-			out[addr] = Seen{Name: own, Source: Own}
-		}
-	}
-	return out, nil
+// pastNames are the names of a span that is over.
+type pastNames struct {
+	version string                // of the tables they are of
+	own     map[netip.Addr]string // those of the user hold for all time
+	seen    map[netip.Addr]Seen
 }
 
 // Then returns what Name would have said in [from, to), a time that is over:
-// the names of then, not those of today.
+// the names of then, not those of today. Own names are the user's and hold for
+// all time; of the others the one last seen in the span counts, leases before
+// DNS. An address that nobody named in the span has no name, whatever it is
+// called today.
 func (n *Names) Then(ctx context.Context, from, to time.Time) (func(netip.Addr) (name, source string), error) {
-	seen, err := n.During(ctx, from, to, nil)
+	past, err := n.past(ctx, from, to)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("names from %s to %s: %w", from, to, err)
 	}
 	dns := n.cfg.ReverseDNS()
 	return func(addr netip.Addr) (name, source string) {
-		s := seen[addr.Unmap().WithZone("")]
+		addr = addr.Unmap().WithZone("")
+		if own := past.own[addr]; own != "" {
+			return own, Own
+		}
+		s := past.seen[addr]
 		if s.Source == DNS && !dns {
 			return "", ""
 		}
 		return s.Name, s.Source
 	}, nil
+}
+
+// past reads the names of a span, unless they are kept ready and nothing has
+// changed since.
+func (n *Names) past(ctx context.Context, from, to time.Time) (pastNames, error) {
+	version, err := n.store.version(ctx, ownTables...)
+	if err != nil {
+		return pastNames{}, err
+	}
+	span := [2]int64{from.Unix(), to.Unix()}
+	n.mu.Lock()
+	kept, ok := n.then[span]
+	n.mu.Unlock()
+	if ok && kept.version == version {
+		return kept, nil
+	}
+	if err := n.loadOwn(ctx); err != nil { // Run may not be running: the terminal asks, too.
+		return pastNames{}, err
+	}
+	seen, err := n.store.during(ctx, from, to)
+	if err != nil {
+		return pastNames{}, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.then == nil || len(n.then) >= maxRosters {
+		n.then = map[[2]int64]pastNames{}
+	}
+	kept = pastNames{version, n.own, seen}
+	n.then[span] = kept
+	return kept, nil
 }
 
 // load brings the names of before the last start back, and those that another

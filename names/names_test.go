@@ -103,7 +103,7 @@ func (m *memory) saveMACs(_ context.Context, paired map[pair]time.Time) error {
 
 func (m *memory) of(context.Context, netip.Addr) ([]Seen, error) { return nil, m.failure() }
 
-func (m *memory) during(context.Context, time.Time, time.Time, []netip.Addr) (map[netip.Addr]Seen, error) {
+func (m *memory) during(context.Context, time.Time, time.Time) (map[netip.Addr]Seen, error) {
 	return map[netip.Addr]Seen{}, m.failure()
 }
 

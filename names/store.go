@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -45,7 +44,7 @@ type store interface {
 	save(ctx context.Context, seen map[sighting]time.Time) error
 	rename(ctx context.Context, addr netip.Addr, name string, at time.Time) error
 	of(ctx context.Context, addr netip.Addr) ([]Seen, error)
-	during(ctx context.Context, from, to time.Time, addrs []netip.Addr) (map[netip.Addr]Seen, error)
+	during(ctx context.Context, from, to time.Time) (map[netip.Addr]Seen, error)
 }
 
 //go:embed sql/recent.sql
@@ -222,15 +221,10 @@ func (t *table) of(ctx context.Context, addr netip.Addr) ([]Seen, error) {
 	return out, err
 }
 
-func (t *table) during(ctx context.Context, from, to time.Time, addrs []netip.Addr) (map[netip.Addr]Seen, error) {
-	texts := make([]string, len(addrs))
-	for i, a := range addrs {
-		texts[i] = "'" + mapped(a).String() + "'"
-	}
+func (t *table) during(ctx context.Context, from, to time.Time) (map[netip.Addr]Seen, error) {
 	params := clickhouse.Parameters{
-		"addresses": "[" + strings.Join(texts, ",") + "]",
-		"from":      from.UTC().Format(time.DateTime),
-		"to":        to.UTC().Format(time.DateTime),
+		"from": from.UTC().Format(time.DateTime),
+		"to":   to.UTC().Format(time.DateTime),
 	}
 	out := map[netip.Addr]Seen{}
 	err := t.each(ctx, duringSQL, params, func(rows driver.Rows) error {

@@ -137,14 +137,27 @@ func TestNamesOverTime(t *testing.T) {
 	}
 	for _, s := range spans {
 		t.Run(s.name, func(t *testing.T) {
-			got, err := n.During(t.Context(), s.from, s.to, []netip.Addr{nas, tv, door})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got[nas].Name != s.nas || got[tv].Name != s.tv || got[door].Name != "Door" {
-				t.Errorf("During = %v, want %q, %q and Door", got, s.nas, s.tv)
+			for _, when := range []string{"first", "again"} {
+				called, err := n.Then(t.Context(), s.from, s.to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for addr, want := range map[netip.Addr]string{nas: s.nas, tv: s.tv, door: "Door"} {
+					if got, _ := called(addr); got != want {
+						t.Errorf("%s: %s was called %q, want %q", when, addr, got, want)
+					}
+				}
 			}
 		})
+	}
+
+	exec(t, conn, "INSERT INTO host_names (address, source, name, first_seen, last_seen) VALUES ('::ffff:192.168.1.21', 'dns', 'radio.lan', '2026-02-01 00:00:00', '2026-02-02 00:00:00')")
+	called, err := n.Then(t.Context(), day(2, 1), day(3, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := called(tv); got != "radio.lan" {
+		t.Errorf("after another name was found, it was called %q, want radio.lan", got)
 	}
 }
 

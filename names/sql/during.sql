@@ -1,5 +1,5 @@
--- The best name of each address (none given: of all) in a span: own before lease before DNS, then
--- the one seen last.
+-- The best name of each address in a span but for the user's own: lease before DNS, then the
+-- one seen last.
 SELECT address, tupleElement(best, 1) AS name, tupleElement(best, 2) AS said_by, tupleElement(best, 3) AS first, tupleElement(best, 4) AS last
 FROM
 (
@@ -8,7 +8,7 @@ FROM
     (
         SELECT address, source, name, min(first_seen) AS first, max(last_seen) AS last
         FROM host_names
-        WHERE (empty({addresses:Array(IPv6)}) OR address IN {addresses:Array(IPv6)}) AND source != 'own'
+        WHERE source != 'own'
         GROUP BY address, source, name
         HAVING first < {to:DateTime('UTC')} AND last >= {from:DateTime('UTC')}
     )
