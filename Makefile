@@ -60,7 +60,7 @@ lighthouse: build ## Lighthouse on overview and hosts with years of data, on a m
 	tools/on-demo.sh lighthouse
 
 .PHONY: lab
-lab: build ## real exporters in network namespaces against interface counters (root; Debian: softflowd pmacct iperf3 iproute2 iputils-ping ethtool curl python3 nftables)
+lab: build ## real exporters in network namespaces against interface counters; a UDP balancer (root; Debian: softflowd pmacct iperf3 iproute2 iputils-ping ethtool curl python3 nftables)
 	$(GO) test -tags lab -count=1 -v -run 'Softflowd|SFlow|Balancer' ./cli
 
 EXECS ?= 1000000

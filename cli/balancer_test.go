@@ -105,7 +105,7 @@ func TestIngestsBehindBalancer(t *testing.T) {
 		l.until("ingest "+n+" is ready", "curl", "-sf", "http://127.0.0.1:808"+n+"/readyz")
 	}
 	l.in(l.host, "nft", "add table ip balancer; add chain ip balancer in { type nat hook prerouting priority dstnat; }; "+
-		"add rule ip balancer in udp dport 2055 redirect to :jhash ip saddr mod 2 offset 20551")
+		"add rule ip balancer in udp dport 2055 redirect to :jhash ip saddr mod 2 map { 0 : 20551, 1 : 20552 }")
 
 	self, err := os.Executable()
 	if err != nil {
