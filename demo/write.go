@@ -95,6 +95,10 @@ const workers = 2
 // to be quick, few enough for an engine with little memory.
 const chunkFlows = 1_500_000
 
+// blockBytes is how much of them is sorted and written at once. The engine holds
+// several such blocks when its disk is slow, and may use some hundred megabytes.
+const blockBytes = 64 << 20
+
 // chunk is some days.
 type chunk struct {
 	number   int
@@ -184,7 +188,8 @@ func (b *builder) expand(ctx context.Context, c chunk) error {
 		"port_base": strconv.Itoa(base), "port_count": strconv.Itoa(count),
 		"gap_starts": instants(starts), "gap_ends": instants(ends),
 	}
-	if err := b.conn.Exec(with(ctx, parameters), query("insert_flows")); err != nil {
+	bounded := ch.Context(ctx, ch.WithParameters(parameters), ch.WithSettings(ch.Settings{"min_insert_block_size_bytes": blockBytes}))
+	if err := b.conn.Exec(bounded, query("insert_flows")); err != nil {
 		return fmt.Errorf("make the demo's flows: %w", err)
 	}
 	return nil
