@@ -180,29 +180,36 @@ func (b *bench) write(ctx context.Context, data, profile string, years float64, 
 
 // cut takes away what is before a time.
 func (b *bench) cut(ctx context.Context, data string, from time.Time) error {
-	h, err := b.up(ctx, data)
-	if err != nil {
-		return err
-	}
-	conn, err := h.connect(ctx)
-	if err != nil {
-		return errors.Join(err, h.stop())
-	}
-	defer conn.Close()
-	for table, column := range map[string]string{
-		"flows": "toDate(`end`)", "usage_15m": "toDate(bucket)", "ledger": "toDate(bucket)", "daily_total": "day", "daily_host": "day",
-		"daily_protocol": "day", "daily_host_protocol": "day", "daily_peer": "day",
-	} {
-		if err := drop(ctx, conn, table, column, from); err != nil {
-			return errors.Join(fmt.Errorf("cut %s: %w", table, err), h.stop())
+	return b.with(ctx, data, func(conn driver.Conn) error {
+		for table, column := range map[string]string{
+			"flows": "toDate(`end`)", "usage_15m": "toDate(bucket)", "ledger": "toDate(bucket)", "daily_total": "day", "daily_host": "day",
+			"daily_protocol": "day", "daily_host_protocol": "day", "daily_peer": "day",
+		} {
+			if err := drop(ctx, conn, table, column, from); err != nil {
+				return fmt.Errorf("cut %s: %w", table, err)
+			}
 		}
-	}
-	return h.stop()
+		return nil
+	})
 }
 
 // mergeOver makes one part of each month and year of the rollups that is over,
 // as the engine does by itself an hour after the last write to it.
 func (b *bench) mergeOver(ctx context.Context, data string) error {
+	return b.with(ctx, data, func(conn driver.Conn) error {
+		var statements []string
+		err := conn.QueryRow(ctx, `SELECT groupArray('OPTIMIZE TABLE ' || table || ' PARTITION ID \'' || partition_id || '\' FINAL') FROM
+			(SELECT table, partition_id FROM system.parts WHERE active AND database = currentDatabase() AND table IN ('usage_15m', 'daily_total', 'daily_host', 'daily_protocol', 'daily_host_protocol', 'daily_peer', 'ledger')
+			AND partition_id < leftUTF8(toString(toYYYYMM(now())), length(partition_id)) GROUP BY table, partition_id HAVING count() > 1)`).Scan(&statements)
+		for _, statement := range statements {
+			err = errors.Join(err, conn.Exec(ctx, statement))
+		}
+		return err
+	})
+}
+
+// with runs work on the ClickHouse of a program that is started for it.
+func (b *bench) with(ctx context.Context, data string, work func(driver.Conn) error) error {
 	h, err := b.up(ctx, data)
 	if err != nil {
 		return err
@@ -212,14 +219,7 @@ func (b *bench) mergeOver(ctx context.Context, data string) error {
 		return errors.Join(err, h.stop())
 	}
 	defer conn.Close()
-	var statements []string
-	err = conn.QueryRow(ctx, `SELECT groupArray('OPTIMIZE TABLE ' || table || ' PARTITION ID \'' || partition_id || '\' FINAL') FROM
-		(SELECT table, partition_id FROM system.parts WHERE active AND database = currentDatabase() AND table IN ('usage_15m', 'daily_total', 'daily_host', 'daily_protocol', 'daily_host_protocol', 'daily_peer', 'ledger')
-		AND partition_id < leftUTF8(toString(toYYYYMM(now())), length(partition_id)) GROUP BY table, partition_id HAVING count() > 1)`).Scan(&statements)
-	for _, statement := range statements {
-		err = errors.Join(err, conn.Exec(ctx, statement))
-	}
-	return errors.Join(err, h.stop())
+	return errors.Join(work(conn), h.stop())
 }
 
 // drop drops whole partitions and deletes from the one that is cut.

@@ -3,18 +3,20 @@
 package cli_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
+	"github.com/flattraffic/flattraffic/clickhouse"
 	"github.com/flattraffic/flattraffic/ingest/decode/decodetest"
 )
 
@@ -23,7 +25,6 @@ const (
 	balancedRouters   = 8
 	balancedDatagrams = 400
 	balancedRecords   = 20 // a datagram
-	balancedSender    = "FLATTRAFFIC_LAB_SENDER"
 )
 
 func balancedRouter(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 99, 0, byte(11 + n)}) }
@@ -32,16 +33,13 @@ func balancedBytes(router, datagram, record int) int {
 	return 1000*(router+1) + datagram*balancedRecords + record
 }
 
-// TestBalancedRouters is what the test below runs in the far namespace.
-func TestBalancedRouters(t *testing.T) {
-	if os.Getenv(balancedSender) == "" {
-		t.Skip("it is started by TestIngestsBehindBalancer")
-	}
+// exportBalanced has every router export from the far namespace.
+func exportBalanced(l *lab) error {
 	template := decodetest.NewTemplate(300, 8, 12, 22, 21, 1, 2, 7, 11, 4)
 	var routers errgroup.Group
 	for n := range balancedRouters {
 		routers.Go(func() error {
-			conn, err := net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(balancedRouter(n), 40000)), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(hostV4+":2055")))
+			conn, err := l.dialFar(balancedRouter(n), hostV4+":2055")
 			if err != nil {
 				return err
 			}
@@ -65,9 +63,27 @@ func TestBalancedRouters(t *testing.T) {
 			return nil
 		})
 	}
-	if err := routers.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	return routers.Wait()
+}
+
+// dialFar makes a UDP socket in the far namespace. The thread that went there
+// for it ends with its goroutine.
+func (l *lab) dialFar(from netip.Addr, to string) (conn net.Conn, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		var ns *os.File
+		if ns, err = os.Open("/var/run/netns/" + l.far); err != nil {
+			return
+		}
+		defer ns.Close()
+		if err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err == nil {
+			conn, err = net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(to)))
+		}
+	}()
+	<-done
+	return conn, err
 }
 
 // Two ingests behind a UDP balancer that goes by the source address, which
@@ -85,36 +101,27 @@ func TestIngestsBehindBalancer(t *testing.T) {
 	data := filepath.Join(l.dir, "data")
 	l.background(l.host, bin, "up", "--data", data, "--listen-http", "127.0.0.1:8080", "--listen-netflow", "127.0.0.1:20550", "--listen-sflow", "127.0.0.1:20560", "--log-level", "warn")
 	l.until("FlatTraffic is ready", bin, "health")
-	var ports struct{ TCP int }
-	text, err := os.ReadFile(filepath.Join(data, "clickhouse", "ports.json"))
-	if err != nil {
-		t.Fatal(err)
+	engine, ok := clickhouse.FindRunning(data)
+	if !ok {
+		t.Fatal("the embedded engine is not found")
 	}
-	if err := json.Unmarshal(text, &ports); err != nil {
-		t.Fatal(err)
-	}
-	password, err := os.ReadFile(filepath.Join(data, "clickhouse", "flattraffic.password"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dsn := fmt.Sprintf("clickhouse://flattraffic:%s@127.0.0.1:%d/flattraffic", strings.TrimSpace(string(password)), ports.TCP)
 	ingests := []string{"1", "2"}
 	for _, n := range ingests {
-		l.background(l.host, bin, "ingest", "--clickhouse", dsn, "--data", filepath.Join(l.dir, "ingest"+n), "--log-level", "warn",
+		l.background(l.host, bin, "ingest", "--clickhouse", engine.DSN, "--data", filepath.Join(l.dir, "ingest"+n), "--log-level", "warn",
 			"--listen-netflow", hostV4+":2055"+n, "--listen-sflow", hostV4+":2056"+n, "--listen-http", "127.0.0.1:808"+n)
 		l.until("ingest "+n+" is ready", "curl", "-sf", "http://127.0.0.1:808"+n+"/readyz")
 	}
 	l.in(l.host, "nft", "add table ip balancer; add chain ip balancer in { type nat hook prerouting priority dstnat; }; "+
-		"add rule ip balancer in udp dport 2055 redirect to :jhash ip saddr mod 2 map { 0 : 20551, 1 : 20552 }")
+		"add rule ip balancer in udp dport 2055 redirect to :jhash ip saddr mod 2 seed 0x5eed map { 0 : 20551, 1 : 20552 }")
 
-	self, err := os.Executable()
-	if err != nil {
+	if err := exportBalanced(l); err != nil {
 		t.Fatal(err)
 	}
-	l.in(l.far, "env", balancedSender+"=1", self, "-test.run", "^TestBalancedRouters$")
-	time.Sleep(5 * time.Second)
-
 	query := l.query(bin, data)
+	const all = balancedRouters * balancedDatagrams * balancedRecords
+	for deadline := time.Now().Add(time.Minute); query("SELECT count() AS n FROM flows")[0]["n"].(float64) < all && time.Now().Before(deadline); {
+		time.Sleep(200 * time.Millisecond)
+	}
 	want := map[string][2]int{}
 	for n := range balancedRouters {
 		var sum [2]int

@@ -38,11 +38,12 @@ func (n *Names) NamesOf(ctx context.Context, addr netip.Addr) ([]Seen, error) {
 	return seen, nil
 }
 
-// pastNames are the names of a span that is over.
+// pastNames are the names of spans that are over, kept ready while the tables
+// that they are of stay the same.
 type pastNames struct {
-	version string                // of the tables they are of
+	version string
 	own     map[netip.Addr]string // those of the user hold for all time
-	seen    map[netip.Addr]Seen
+	spans   map[[2]int64]map[netip.Addr]Seen
 }
 
 // Then returns what Name would have said in [from, to), a time that is over:
@@ -51,17 +52,17 @@ type pastNames struct {
 // DNS. An address that nobody named in the span has no name, whatever it is
 // called today.
 func (n *Names) Then(ctx context.Context, from, to time.Time) (func(netip.Addr) (name, source string), error) {
-	past, err := n.past(ctx, from, to)
+	own, seen, err := n.past(ctx, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("names from %s to %s: %w", from, to, err)
 	}
 	dns := n.cfg.ReverseDNS()
 	return func(addr netip.Addr) (name, source string) {
 		addr = addr.Unmap().WithZone("")
-		if own := past.own[addr]; own != "" {
-			return own, Own
+		if name := own[addr]; name != "" {
+			return name, Own
 		}
-		s := past.seen[addr]
+		s := seen[addr]
 		if s.Source == DNS && !dns {
 			return "", ""
 		}
@@ -69,35 +70,41 @@ func (n *Names) Then(ctx context.Context, from, to time.Time) (func(netip.Addr) 
 	}, nil
 }
 
-// past reads the names of a span, unless they are kept ready and nothing has
-// changed since.
-func (n *Names) past(ctx context.Context, from, to time.Time) (pastNames, error) {
+// past reads the user's names and those of a span, unless they are kept ready
+// and nothing has changed since.
+func (n *Names) past(ctx context.Context, from, to time.Time) (own map[netip.Addr]string, seen map[netip.Addr]Seen, err error) {
 	version, err := n.store.version(ctx, ownTables...)
 	if err != nil {
-		return pastNames{}, err
+		return nil, nil, err
 	}
 	span := [2]int64{from.Unix(), to.Unix()}
 	n.mu.Lock()
-	kept, ok := n.then[span]
+	same := n.then.spans != nil && n.then.version == version
+	if same {
+		own, seen = n.then.own, n.then.spans[span]
+	}
 	n.mu.Unlock()
-	if ok && kept.version == version {
-		return kept, nil
+	if seen != nil {
+		return own, seen, nil
 	}
-	if err := n.loadOwn(ctx); err != nil { // Run may not be running: the terminal asks, too.
-		return pastNames{}, err
+	if !same {
+		if err := n.loadOwn(ctx); err != nil { // Run may not be running: the terminal asks, too.
+			return nil, nil, err
+		}
 	}
-	seen, err := n.store.during(ctx, from, to)
-	if err != nil {
-		return pastNames{}, err
+	if seen, err = n.store.during(ctx, from, to); err != nil {
+		return nil, nil, err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.then == nil || len(n.then) >= maxRosters {
-		n.then = map[[2]int64]pastNames{}
+	if !same {
+		own = n.own
 	}
-	kept = pastNames{version, n.own, seen}
-	n.then[span] = kept
-	return kept, nil
+	if n.then.version != version || n.then.spans == nil || len(n.then.spans) >= maxRosters {
+		n.then = pastNames{version, own, map[[2]int64]map[netip.Addr]Seen{}}
+	}
+	n.then.spans[span] = seen
+	return own, seen, nil
 }
 
 // load brings the names of before the last start back, and those that another

@@ -82,7 +82,7 @@ type Names struct {
 	pending map[sighting]time.Time // names learnt and not yet stored
 	paired  map[pair]time.Time     // MACs of leases, not yet stored
 	roster  roster
-	then    map[[2]int64]pastNames // by span, for the spans asked for lately
+	then    pastNames
 }
 
 // New returns Names that keep what they learn in the table host_names of conn.
