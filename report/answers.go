@@ -19,8 +19,8 @@ type scanner interface{ Scan(dest ...any) error }
 // fingerprint names a statement with its parameters and the rows it reads.
 type fingerprint [sha256.Size]byte
 
-// answers keeps what statements answered, for as long as the rows that they
-// read stay what they were and there is room.
+// answers keeps what statements answered, and what was made of it, for as long
+// as the rows that they read stay what they were and there is room.
 type answers struct {
 	mu     sync.Mutex
 	byName map[fingerprint]*linked.Element
@@ -30,7 +30,8 @@ type answers struct {
 
 type keptAnswer struct {
 	name  fingerprint
-	sheet *sheet
+	value any // a *sheet, or what was made of some
+	size  int // bytes, about
 }
 
 func newAnswers() *answers {
@@ -38,7 +39,7 @@ func newAnswers() *answers {
 }
 
 // get returns what is kept, or nil.
-func (a *answers) get(name fingerprint) *sheet {
+func (a *answers) get(name fingerprint) any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.byName[name]
@@ -46,22 +47,22 @@ func (a *answers) get(name fingerprint) *sheet {
 		return nil
 	}
 	a.latest.MoveToFront(e)
-	return e.Value.(*keptAnswer).sheet //nolint:forcetypeassert // nothing else is in it
+	return e.Value.(*keptAnswer).value //nolint:forcetypeassert // nothing else is in it
 }
 
 // keep takes an answer in, and lets those go that were not used for longest.
-func (a *answers) keep(name fingerprint, s *sheet) {
+func (a *answers) keep(name fingerprint, value any, size int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.byName[name] != nil || s.size > answersLimit/4 {
+	if a.byName[name] != nil || size > answersLimit/4 {
 		return
 	}
-	a.byName[name] = a.latest.PushFront(&keptAnswer{name, s})
-	a.size += s.size
+	a.byName[name] = a.latest.PushFront(&keptAnswer{name, value, size})
+	a.size += size
 	for a.size > answersLimit {
 		last := a.latest.Remove(a.latest.Back()).(*keptAnswer) //nolint:forcetypeassert // nothing else is in it
 		delete(a.byName, last.name)
-		a.size -= last.sheet.size
+		a.size -= last.size
 	}
 }
 
@@ -130,6 +131,14 @@ func columnFor(p any) cells {
 func weight(p any) int {
 	const slice = 24 // a slice's header, of 64-bit machines
 	switch p := p.(type) {
+	case *bool, *uint8:
+		return 1
+	case *uint16:
+		return 2
+	case *uint32:
+		return 4
+	case *uint64:
+		return 8
 	case *string:
 		return slice + len(*p)
 	case *[]uint16:

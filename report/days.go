@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"unsafe"
 
 	"github.com/flattraffic/flattraffic/billing"
 )
@@ -66,8 +67,22 @@ func (q *question) partsOfDays(w window) []source {
 	return q.parts(w, dims{})
 }
 
-// usageByDay sums up sources by day of the window's zone.
+// usageByDay sums up sources by day of the window's zone. The result is shared
+// with other reports and must not be changed.
 func (q *question) usageByDay(ctx context.Context, parts ...source) (map[billing.Date]Counters, error) {
+	w := worked[map[billing.Date]Counters]{what: "usage by day"}
+	for _, s := range parts {
+		w.queries = append(w.queries, s.query("days", daysSQL, nil))
+	}
+	w.make = func(ctx context.Context) (map[billing.Date]Counters, error) { return q.readDays(ctx, parts) }
+	w.size = func(usage map[billing.Date]Counters) int {
+		return 2 * len(usage) * int(unsafe.Sizeof(billing.Date{})+unsafe.Sizeof(Counters{}))
+	}
+	return w.out(ctx, q)
+}
+
+// readDays reads what usageByDay returns.
+func (q *question) readDays(ctx context.Context, parts []source) (map[billing.Date]Counters, error) {
 	usage := map[billing.Date]Counters{}
 	var n uint16
 	var c Counters

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/flattraffic/flattraffic/site"
@@ -17,26 +18,49 @@ const Nobody = "nobody"
 // roster says which device has an address in the span of the question. It is
 // shared by reports and never changed.
 type roster struct {
+	number  uint64 // no two of a program have the same, but those without devices, which have 0
 	devices []site.Device
 	of      map[netip.Addr]int
 }
 
-// rosterOf makes the roster of devices, or takes that of the last report when
-// its devices are the same list. Names gives the same one for the same span for
-// as long as nothing changes, and nobody changes a list that was given.
-func (r *Reports) rosterOf(devices []site.Device) roster {
-	last := r.roster.Load()
-	if last != nil && len(devices) > 0 && len(last.devices) == len(devices) && &last.devices[0] == &devices[0] {
-		return *last
+// rosters are those of the last reports.
+type rosters struct {
+	mu     sync.Mutex
+	made   uint64
+	latest []roster // the latest used first
+}
+
+// rostersKept is how many spans have their rosters kept ready: a page that is
+// compared needs two.
+const rostersKept = 4
+
+// of makes the roster of devices, or takes that of an earlier report whose
+// devices are the same list. Names gives the same one for the same span for as
+// long as nothing changes, and nobody changes a list that was given.
+func (r *rosters) of(devices []site.Device) roster {
+	if len(devices) == 0 {
+		return roster{}
 	}
-	now := roster{devices, map[netip.Addr]int{}}
-	for i, d := range devices {
-		for _, a := range d.Addresses {
-			now.of[a] = i
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := slices.IndexFunc(r.latest, func(o roster) bool { return len(o.devices) == len(devices) && &o.devices[0] == &devices[0] })
+	if at < 0 {
+		r.made++
+		now := roster{r.made, devices, map[netip.Addr]int{}}
+		for i, d := range devices {
+			for _, a := range d.Addresses {
+				now.of[a] = i
+			}
 		}
+		if len(r.latest) == rostersKept {
+			r.latest = r.latest[:rostersKept-1]
+		}
+		at = len(r.latest)
+		r.latest = append(r.latest, now)
 	}
-	r.roster.Store(&now)
-	return now
+	found := r.latest[at]
+	r.latest = slices.Insert(slices.Delete(r.latest, at, at+1), 0, found)
+	return found
 }
 
 // loadDevices finds out which addresses are of one device in the span.
@@ -45,7 +69,7 @@ func (q *question) loadDevices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q.roster = q.rosterOf(devices)
+	q.roster = q.rosters.of(devices)
 	return nil
 }
 
@@ -143,7 +167,7 @@ func (q *question) narrow(s *source) {
 
 // byDevice makes one row of the addresses of each device: the sums, with all
 // its addresses that have traffic, those of IPv4 before those of IPv6 and each
-// by usage. The first of them stands for the device.
+// by usage. The first of them stands for the device. The rows have no names.
 func (q *question) byDevice(addresses []address) []Row {
 	const none = -1
 	device, many, devices := make([]int, len(addresses)), make([]int, len(q.roster.devices)), 0
@@ -216,10 +240,10 @@ func sortInDevice(addresses []address, places []int) {
 	}
 }
 
-// hostRow fills in a host's row: its first address, with the traffic of all.
+// hostRow fills in a host's row but its name: its first address, with the
+// traffic of all.
 func (q *question) hostRow(row Row, a address) Row {
 	row.Host, row.Days, row.Counters, row.LastSeen = a.host, a.days, a.Counters, q.dayOf(a.last)
-	q.nameRow(&row)
 	return row
 }
 
@@ -236,6 +260,15 @@ func familyFirst(a, b netip.Addr) int {
 }
 
 func fourFirst(a, b netip.Addr) int { return cmp.Or(familyFirst(a, b), a.Compare(b)) }
+
+// named are the rows with names. What is given stays as it is.
+func (q *question) named(rows []Row) []Row {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		q.nameRow(&rows[i])
+	}
+	return rows
+}
 
 // nameRow names the row of a host: Unmatched, what the user calls the device,
 // or the best name that one of its addresses has.

@@ -278,21 +278,29 @@ func (q *question) usedByHost(ctx context.Context, w window) ([]Row, error) {
 
 // sentByHost is what each host received and sent, but for what is exempt.
 func (q *question) sentByHost(ctx context.Context, parts ...source) ([]Row, error) {
-	addresses, err := merged(ctx, parts, func(ctx context.Context, s source) (list []address, err error) {
-		err = q.each(ctx, "what each host used", driversSQL, s, nil, func(r scanner) error {
-			if list == nil {
-				list = make([]address, 0, known(r))
-			}
-			var one address
-			err := r.Scan(&one.host, &one.Received, &one.Sent)
-			one.host = one.host.Unmap()
-			list = append(list, one)
-			return err
-		})
-		return list, err
-	})
-	if err != nil {
-		return nil, err
+	w := worked[[]Row]{what: "what each host used", with: q.deviceTime(), size: sizeOfHosts}
+	for _, s := range parts {
+		w.queries = append(w.queries, s.query(w.what, driversSQL, nil))
 	}
-	return q.byDevice(addresses), nil
+	w.make = func(ctx context.Context) ([]Row, error) {
+		addresses, err := merged(ctx, w.queries, q.readSent)
+		return q.byDevice(addresses), err
+	}
+	rows, err := w.out(ctx, q)
+	return q.named(rows), err
+}
+
+// readSent reads the addresses of one query with their bytes only.
+func (q *question) readSent(ctx context.Context, u query) (list []address, err error) {
+	err = q.ask(ctx, u, func(r scanner) error {
+		if list == nil {
+			list = make([]address, 0, known(r))
+		}
+		var one address
+		err := r.Scan(&one.host, &one.Received, &one.Sent)
+		one.host = one.host.Unmap()
+		list = append(list, one)
+		return err
+	})
+	return list, err
 }

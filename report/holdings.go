@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,42 +74,75 @@ func (r *Reports) look(ctx context.Context, tables []string) (holdings, error) {
 	return h, nil
 }
 
+// lookAtParts asks for tables and parts at the same time: a report waits for it
+// before it reads anything.
 func (r *Reports) lookAtParts(ctx context.Context, tables []string) (holdings, error) {
 	h := holdings{tables: map[string]tableMarks{}}
-	rows, err := r.conn.Query(ch.Context(ctx, ch.WithParameters(ch.Parameters{"tables": "['" + strings.Join(tables, "','") + "']"})), holdingsSQL)
+	var marks map[string]map[string]uint64
+	err := together(ctx,
+		func(ctx context.Context) (err error) { return r.lookAtTables(ctx, tables, &h) },
+		func(ctx context.Context) (err error) { marks, err = r.marks(ctx, tables); return err },
+	)
+	for table, of := range h.tables {
+		for _, name := range slices.Sorted(maps.Keys(marks[table])) {
+			of.partitions = append(of.partitions, partition{name, marks[table][name]})
+		}
+		h.tables[table] = of
+	}
+	return h, err
+}
+
+// lookAtTables sets the zone, and the tables that parts tell about.
+func (r *Reports) lookAtTables(ctx context.Context, tables []string, h *holdings) error {
+	rows, err := r.conn.Query(inTables(ctx, tables), holdingsTablesSQL)
 	if err != nil {
-		return h, err
+		return err
 	}
 	defer rows.Close()
 	var zones []string
-	listed := map[string][]partition{}
 	for rows.Next() {
-		var table, name, zone string
-		var whole bool
+		var table, engine, zone string
 		var mark uint64
-		if err := rows.Scan(&table, &whole, &name, &zone, &mark); err != nil {
-			return h, err
+		if err := rows.Scan(&table, &engine, &zone, &mark); err != nil {
+			return err
 		}
-		if !whole {
-			listed[table] = append(listed[table], partition{name, mark})
-			continue
-		}
-		if engine := name; slices.Contains(plainEngines, engine) && slices.Contains(tables, table) {
+		if slices.Contains(plainEngines, engine) && slices.Contains(tables, table) {
 			h.tables[table] = tableMarks{table: mark}
 		}
 		if strings.HasPrefix(table, "daily_") {
 			zones = append(zones, zone)
 		}
 	}
-	for table, marks := range h.tables {
-		marks.partitions = listed[table]
-		slices.SortFunc(marks.partitions, func(a, b partition) int { return strings.Compare(a.name, b.name) })
-		h.tables[table] = marks
-	}
 	if slices.Sort(zones); len(zones) == dayTables && zones[0] == zones[dayTables-1] {
 		h.zone = zones[0]
 	}
-	return h, rows.Err()
+	return rows.Err()
+}
+
+// marks tell of which parts the partitions of tables are.
+func (r *Reports) marks(ctx context.Context, tables []string) (map[string]map[string]uint64, error) {
+	rows, err := r.conn.Query(inTables(ctx, tables), holdingsPartsSQL)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	marks := map[string]map[string]uint64{}
+	for rows.Next() {
+		var table, partition string
+		var mark uint64
+		if err := rows.Scan(&table, &partition, &mark); err != nil {
+			return nil, err
+		}
+		if marks[table] == nil {
+			marks[table] = map[string]uint64{}
+		}
+		marks[table][partition] ^= mark
+	}
+	return marks, rows.Err()
+}
+
+func inTables(ctx context.Context, tables []string) context.Context {
+	return ch.Context(ctx, ch.WithParameters(ch.Parameters{"tables": "['" + strings.Join(tables, "','") + "']"}))
 }
 
 // reach is the days of which a statement may read rows, in the zone that its

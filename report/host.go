@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"unsafe"
 )
 
 // peerLimit is how many far ends are listed by themselves.
@@ -22,11 +23,10 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 	if q.past {
 		return result, figures(ctx)
 	}
-	var addresses []address
 	err := together(ctx, figures,
 		func(ctx context.Context) (err error) { detail.Names, err = q.namesOfHost(ctx); return err },
 		func(ctx context.Context) (err error) { detail.Week, err = q.week(ctx); return err },
-		func(ctx context.Context) (err error) { addresses, err = q.addresses(ctx, dims{host: true}); return err },
+		func(ctx context.Context) (err error) { detail.Addresses, err = q.addressRows(ctx); return err },
 		func(ctx context.Context) (err error) {
 			if w, ok := q.before(); ok {
 				detail.Previous, err = q.total(ctx, w)
@@ -37,7 +37,7 @@ func (q *question) hostReport(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.whoIs(detail, addresses)
+	q.whoIs(detail)
 	return result, nil
 }
 
@@ -73,22 +73,35 @@ func (q *question) figuresOfHost(ctx context.Context, result *Result) error {
 	})
 }
 
-// whoIs names the host and says which addresses it has, by those with traffic.
-func (q *question) whoIs(detail *HostResult, addresses []address) {
-	order := allPlaces(len(addresses))
-	sortInDevice(addresses, order)
-	row := Row{Host: q.req.Filter.Host}
-	var rows []Row
-	for _, at := range order {
-		a := &addresses[at]
-		row.Addresses = append(row.Addresses, a.host)
-		rows = append(rows, Row{Host: a.host, LastSeen: q.dayOf(a.last), Counters: a.Counters})
+// addressRows are the addresses of the host with traffic: IPv4 before IPv6, and
+// each by usage. The result is shared with other reports and must not be changed.
+func (q *question) addressRows(ctx context.Context) ([]Row, error) {
+	w := worked[[]Row]{what: "addresses", queries: q.hostQueries(dims{host: true}), with: q.deviceTime(), size: sizeOfHosts}
+	w.make = func(ctx context.Context) ([]Row, error) {
+		addresses, err := q.addresses(ctx, dims{host: true})
+		order := allPlaces(len(addresses))
+		sortInDevice(addresses, order)
+		rows := make([]Row, 0, len(addresses))
+		for _, at := range order {
+			a := &addresses[at]
+			rows = append(rows, Row{Host: a.host, LastSeen: q.dayOf(a.last), Counters: a.Counters})
+		}
+		return rows, err
 	}
-	if len(rows) == 0 {
+	return w.out(ctx, q)
+}
+
+// whoIs names the host, by its addresses with traffic if it has any.
+func (q *question) whoIs(detail *HostResult) {
+	row := Row{Host: q.req.Filter.Host, Addresses: make([]netip.Addr, 0, len(detail.Addresses))}
+	for i := range detail.Addresses {
+		row.Addresses = append(row.Addresses, detail.Addresses[i].Host)
+	}
+	if len(row.Addresses) == 0 {
 		row.Addresses = q.only
 	}
 	q.nameRow(&row)
-	detail.Name, detail.NameFrom, detail.Addresses = row.Name, row.NameFrom, rows
+	detail.Name, detail.NameFrom = row.Name, row.NameFrom
 	detail.Device, _ = q.roster.device(row.Host)
 }
 
@@ -108,23 +121,19 @@ func (q *question) peers(ctx context.Context) (peers []Peer, raw bool, err error
 	} else {
 		s.table = "daily_peer"
 	}
-	found, apart, err := q.farEndsApart(ctx, s.table, w)
-	if !apart && err == nil {
-		found, err = q.farEnds(ctx, statement, s, peerLimit+1)
+	listed := worked[[]Peer]{what: "far ends", queries: []query{s.query("far ends", statement, atMost(peerLimit+1))}}
+	listed.make = func(ctx context.Context) ([]Peer, error) {
+		found, apart, err := q.farEndsApart(ctx, s.table, w)
+		if !apart && err == nil {
+			found, err = q.farEnds(ctx, statement, s, peerLimit+1)
+		}
+		return found.listed(), err
 	}
-	if err != nil {
+	listed.size = func(peers []Peer) int { return len(peers) * int(unsafe.Sizeof(Peer{})) }
+	if peers, err = listed.out(ctx, q); err != nil {
 		return nil, raw, err
 	}
-	peers = found.list
-	order := allPlaces(len(peers))
-	sortPlaces(order, func(at int) uint64 { return peers[at].Usage() }, func(a, b int) int {
-		return cmp.Or(byUsage(peers[a].Counters, peers[b].Counters), peers[a].Address.Compare(peers[b].Address))
-	})
-	arrange(peers, order)
-	if found.count > peerLimit+1 {
-		peers = peers[:peerLimit]
-		peers = append(peers, Peer{Name: "Others (" + grouped(found.count-peerLimit) + ")", Counters: found.all.less(sumPeers(peers))})
-	}
+	peers = slices.Clone(peers)
 	for i := range peers {
 		if peers[i].Address.IsValid() {
 			peers[i].Name, _ = q.called(peers[i].Address)
@@ -138,6 +147,20 @@ type farEnds struct {
 	list  []Peer
 	count uint64
 	all   Counters
+}
+
+// listed are those with the most usage, those beyond the limit as one.
+func (f farEnds) listed() []Peer {
+	order := allPlaces(len(f.list))
+	sortPlaces(order, func(at int) uint64 { return f.list[at].Usage() }, func(a, b int) int {
+		return cmp.Or(byUsage(f.list[a].Counters, f.list[b].Counters), f.list[a].Address.Compare(f.list[b].Address))
+	})
+	arrange(f.list, order)
+	if f.count <= peerLimit+1 {
+		return f.list
+	}
+	peers := slices.Clone(f.list[:peerLimit])
+	return append(peers, Peer{Name: "Others (" + grouped(f.count-peerLimit) + ")", Counters: f.all.less(sumPeers(peers))})
 }
 
 // farEnds reads those with the most usage, up to a limit.
@@ -156,7 +179,7 @@ func (q *question) readFarEnds(ctx context.Context, statement string, s source, 
 	var f farEnds
 	var p Peer
 	fields := slices.Concat([]any{&p.Address}, p.fields(), []any{&f.count}, f.all.fields())
-	err := q.each(ctx, "far ends", statement, s, map[string]string{"limit": strconv.Itoa(limit)}, func(r scanner) error {
+	err := q.each(ctx, "far ends", statement, s, atMost(limit), func(r scanner) error {
 		if err := r.Scan(fields...); err != nil {
 			return err
 		}
@@ -166,6 +189,9 @@ func (q *question) readFarEnds(ctx context.Context, statement string, s source, 
 	})
 	return f, err
 }
+
+// atMost is the parameter of a statement that has a limit.
+func atMost(limit int) map[string]string { return map[string]string{"limit": strconv.Itoa(limit)} }
 
 // farEndsApart reads the days up to this month apart from those of it, so that
 // the answer of the many stays known. Both need all their far ends then, and it

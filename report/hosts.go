@@ -3,9 +3,11 @@ package report
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
+	"unsafe"
 )
 
 // seriesLimit is the longest span with a sparkline a host, in days.
@@ -38,14 +40,30 @@ func (q *question) hostsReport(ctx context.Context) (*Result, error) {
 }
 
 func (q *question) hosts(ctx context.Context, need dims) ([]Row, error) {
-	rows, err := q.addresses(ctx, need)
-	if err != nil {
-		return nil, err
+	w := worked[[]Row]{what: "hosts", queries: q.hostQueries(need), with: q.deviceTime(), size: sizeOfHosts}
+	w.make = func(ctx context.Context) ([]Row, error) {
+		addresses, err := q.addresses(ctx, need)
+		return q.hostsOf(addresses), err
 	}
-	return q.hostsOf(rows), nil
+	rows, err := w.out(ctx, q)
+	return q.named(rows), err
 }
 
-// hostsOf makes hosts of addresses: those of a device are one.
+// deviceTime says whose the addresses are, and which days rows have.
+func (q *question) deviceTime() string {
+	return fmt.Sprint(q.roster.number, " ", q.span.Start.Location(), " ", q.window().first, " ", q.seriesDays())
+}
+
+// sizeOfHosts is about the memory of rows of hosts, in bytes.
+func sizeOfHosts(rows []Row) int {
+	size := 0
+	for i := range rows {
+		size += int(unsafe.Sizeof(rows[i])) + len(rows[i].Addresses)*int(unsafe.Sizeof(netip.Addr{})) + len(rows[i].Days)*8
+	}
+	return size
+}
+
+// hostsOf makes hosts of addresses, without names: those of a device are one.
 func (q *question) hostsOf(addresses []address) []Row {
 	rows := q.byDevice(addresses)
 	// Rows are large: their places are sorted, and each is moved once.
@@ -110,22 +128,45 @@ type address struct {
 	Counters
 }
 
-// addresses has the traffic of every address of a host.
-func (q *question) addresses(ctx context.Context, need dims) ([]address, error) {
-	w := q.window()
-	days := 0
-	if begun := w.days(q.at); len(begun) > 0 {
-		days = w.first.DaysUntil(begun[len(begun)-1]) + 1
+// hostQueries ask for the traffic of every address of a host.
+func (q *question) hostQueries(need dims) []query {
+	statement := hostsSQL
+	if q.seriesDays() > 0 {
+		statement = hostsByDaySQL
 	}
-	if days > seriesLimit {
-		days = 0
+	var queries []query
+	for _, s := range q.parts(q.window(), need) {
+		queries = append(queries, s.query("hosts", statement, nil))
 	}
-	return merged(ctx, q.parts(w, need), func(ctx context.Context, s source) ([]address, error) { return q.readAddresses(ctx, s, days) })
+	return queries
 }
 
-// merged reads the addresses of several sources at the same time, each in the
+// addresses has the traffic of every address of a host, in the order of
+// ClickHouse.
+func (q *question) addresses(ctx context.Context, need dims) ([]address, error) {
+	return merged(ctx, q.hostQueries(need), q.readAddresses)
+}
+
+// seriesDays is how many days the series of a host has, 0 when it has none.
+func (q *question) seriesDays() int {
+	w := q.window()
+	if min(w.first.DaysUntil(w.next), w.first.DaysUntil(q.today())) > seriesLimit {
+		return 0
+	}
+	begun := w.days(q.at)
+	if len(begun) == 0 {
+		return 0
+	}
+	days := w.first.DaysUntil(begun[len(begun)-1]) + 1
+	if days > seriesLimit {
+		return 0
+	}
+	return days
+}
+
+// merged reads the addresses of several queries at the same time, each in the
 // order of ClickHouse, and makes one list of them.
-func merged(ctx context.Context, parts []source, read func(context.Context, source) ([]address, error)) ([]address, error) {
+func merged(ctx context.Context, parts []query, read func(context.Context, query) ([]address, error)) ([]address, error) {
 	lists := make([][]address, len(parts))
 	reads := make([]func(context.Context) error, len(parts))
 	for i := range parts {
@@ -144,19 +185,19 @@ func merged(ctx context.Context, parts []source, read func(context.Context, sour
 	return list, nil
 }
 
-// readAddresses reads the addresses of one source, in the order of ClickHouse,
-// with series of so many days unless that is 0.
-func (q *question) readAddresses(ctx context.Context, s source, days int) ([]address, error) {
+// readAddresses reads the addresses of one query of hostQueries.
+func (q *question) readAddresses(ctx context.Context, u query) ([]address, error) {
 	var list []address
 	var one address
 	var keys []uint16
 	var usage []uint64
-	statement, fields := hostsSQL, append([]any{&one.host}, append(one.fields(), &one.last)...)
+	days := q.seriesDays()
+	fields := append([]any{&one.host}, append(one.fields(), &one.last)...)
 	if days > 0 {
-		statement, fields = hostsByDaySQL, append(fields, &keys, &usage)
+		fields = append(fields, &keys, &usage)
 	}
 	room, first := seriesOf{days: days}, number(q.window().first)
-	err := q.each(ctx, "hosts", statement, s, nil, func(r scanner) error {
+	err := q.ask(ctx, u, func(r scanner) error {
 		if list == nil {
 			list = make([]address, 0, known(r))
 		}
@@ -288,14 +329,17 @@ func (q *question) knownBefore(ctx context.Context) (map[netip.Addr]bool, error)
 	earlier := newWindow(w.first.AddDays(-newAfter).Start(start.Location()), w.first.Start(start.Location()))
 	whole := *q
 	whole.req.Filter = Filter{Line: q.req.Filter.Line}
-	known := map[netip.Addr]bool{}
-	err := q.each(ctx, "hosts known before", knownSQL, whole.from(earlier, dims{host: true}), nil, func(r scanner) error {
-		var host netip.Addr
-		err := r.Scan(&host)
-		known[host.Unmap()] = true
-		return err
-	})
-	return known, err
+	u := whole.from(earlier, dims{host: true}).query("hosts known before", knownSQL, nil)
+	return worked[map[netip.Addr]bool]{what: "known", queries: []query{u}, make: func(ctx context.Context) (map[netip.Addr]bool, error) {
+		known := map[netip.Addr]bool{}
+		err := q.ask(ctx, u, func(r scanner) error {
+			var host netip.Addr
+			err := r.Scan(&host)
+			known[host.Unmap()] = true
+			return err
+		})
+		return known, err
+	}, size: func(known map[netip.Addr]bool) int { return 2 * len(known) * int(unsafe.Sizeof(netip.Addr{})) }}.out(ctx, q)
 }
 
 // markNew marks the hosts that were not seen before the span. When nobody was,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/flattraffic/flattraffic/billing"
 )
@@ -16,7 +17,8 @@ const (
 	daySeconds     = int64(day / time.Second)
 )
 
-// book is what the ledger says of a window.
+// book is what the ledger says of a window. It is shared with other reports and
+// never changed.
 type book struct {
 	counts  map[netip.Addr]map[string]uint64 // by exporter and event
 	running running
@@ -69,14 +71,36 @@ func (q *question) book(w window) (*book, error) {
 }
 
 func (q *question) readBook(ctx context.Context, w window) (*book, error) {
+	parts := []source{q.ledger(w)}
+	if at, apart := q.closed("ledger", w); apart {
+		parts = []source{q.ledger(newWindow(w.start, at)), q.ledger(newWindow(at, w.end))}
+	}
+	b := worked[*book]{what: "ledger", size: (*book).size}
+	for _, s := range parts {
+		b.queries = append(b.queries, s.query("ledger", ledgerSQL, nil))
+	}
+	b.make = func(ctx context.Context) (*book, error) { return q.writeBook(ctx, parts) }
+	return b.out(ctx, q)
+}
+
+// size is about the memory of the book, in bytes.
+func (b *book) size() int {
+	const entry = 64 // of a map with small keys, about
+	size := (len(b.running.through) + len(b.running.seconds)) * entry
+	for _, events := range b.counts {
+		size += len(events) * entry
+	}
+	for _, list := range b.heard {
+		size += len(list) * int(unsafe.Sizeof(stretch{}))
+	}
+	return size
+}
+
+func (q *question) writeBook(ctx context.Context, parts []source) (*book, error) {
 	b := &book{
 		counts:  map[netip.Addr]map[string]uint64{},
 		running: running{through: map[int64]bool{}, seconds: map[int64]uint64{}},
 		heard:   map[netip.Addr][]stretch{},
-	}
-	parts := []source{q.ledger(w)}
-	if at, apart := q.closed("ledger", w); apart {
-		parts = []source{q.ledger(newWindow(w.start, at)), q.ledger(newWindow(at, w.end))}
 	}
 	heard := map[netip.Addr][]int64{}
 	err := q.over(ctx, "ledger", ledgerSQL, parts, func(rows scanner) error {

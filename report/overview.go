@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"fmt"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -91,22 +92,35 @@ func (q *question) overview(ctx context.Context) (*Result, error) {
 func (q *question) lists(ctx context.Context, result *Result, o *OverviewResult) (hosts []Row, err error) {
 	err = q.settle(ctx, func() (bool, error) {
 		var days []Row
-		var addresses []address
 		err := together(ctx,
 			func(ctx context.Context) (err error) { days, err = q.days(ctx); return err },
-			func(ctx context.Context) (err error) { addresses, err = q.addresses(ctx, dims{host: true}); return err },
+			func(ctx context.Context) (err error) { hosts, o.Networks, err = q.hostsAndNetworks(ctx); return err },
 			func(ctx context.Context) (err error) { o.Protocols, err = q.protocols(ctx); return err },
 		)
 		if err != nil {
 			return false, err
 		}
-		o.Networks = q.networksOf(addresses)
-		hosts = q.hostsOf(addresses)
 		*result = *list(days)
 		o.Days = result.Rows
 		return result.Total == sum(hosts) && result.Total == sum(o.Protocols) && result.Total == sum(o.Networks), nil
 	})
 	return hosts, err
+}
+
+// hostsAndNetworks are the lists of both, made of the same rows.
+func (q *question) hostsAndNetworks(ctx context.Context) (hosts, networks []Row, err error) {
+	w := worked[[2][]Row]{what: "hosts and networks", queries: q.hostQueries(dims{host: true})}
+	w.with = fmt.Sprint(q.deviceTime(), " ", q.filtered())
+	for _, n := range q.settings.Networks {
+		w.with += fmt.Sprintf("\n%s %t %q", n.Prefix, n.Metered, n.Name)
+	}
+	w.make = func(ctx context.Context) ([2][]Row, error) {
+		addresses, err := q.addresses(ctx, dims{host: true})
+		return [2][]Row{q.hostsOf(addresses), q.networksOf(addresses)}, err
+	}
+	w.size = func(lists [2][]Row) int { return sizeOfHosts(lists[0]) + sizeOfHosts(lists[1]) }
+	lists, err := w.out(ctx, q)
+	return q.named(lists[0]), slices.Clone(lists[1]), err
 }
 
 // earlier is what an overview knows beside the figures of its span.
@@ -186,7 +200,9 @@ func (q *question) heaviest(addresses []address) Row {
 			those = append(those, addresses[i])
 		}
 	}
-	return slices.MinFunc(q.byDevice(those), func(a, b Row) int { return compareHosts(&a, &b) })
+	first := slices.MinFunc(q.byDevice(those), func(a, b Row) int { return compareHosts(&a, &b) })
+	q.nameRow(&first)
+	return first
 }
 
 // head is the first rows of a list and the sum of the others.

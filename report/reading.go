@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"hash"
 	"maps"
 	"slices"
 	"strings"
@@ -24,14 +25,40 @@ type query struct {
 // name is the query's fingerprint while the tables hold what they do. known
 // reports whether it tells other rows apart, so that the answer can be kept.
 func (u query) name(h holdings) (name fingerprint, known bool) {
-	sum := sha256.New()
-	fmt.Fprint(sum, u.statement)
+	sum := newHasher()
+	sum.text(u.statement)
 	for _, key := range slices.Sorted(maps.Keys(u.params)) {
-		fmt.Fprintf(sum, "\x00%s\x00%s", key, u.params[key])
+		sum.text(key)
+		sum.text(u.params[key])
 	}
-	fmt.Fprint(sum, "\x00\x00")
+	sum.text("")
 	known = h.describe(sum, u.table, u.in)
-	return fingerprint(sum.Sum(nil)), known
+	return sum.fingerprint(), known
+}
+
+// hasher makes a fingerprint of texts, without a copy of what may be the
+// addresses of years.
+type hasher struct {
+	hash.Hash
+
+	room [1024]byte
+}
+
+func newHasher() *hasher { return &hasher{Hash: sha256.New()} }
+
+// text adds a text and where it ends.
+func (h *hasher) text(text string) {
+	for n := 0; len(text) > 0; text = text[n:] {
+		n = copy(h.room[:], text)
+		h.Write(h.room[:n])
+	}
+	h.room[0] = 0
+	h.Write(h.room[:1])
+}
+
+func (h *hasher) fingerprint() (name fingerprint) {
+	h.Sum(name[:0])
+	return name
 }
 
 // reading is what one report reads: every statement once, and none whose answer
@@ -52,11 +79,12 @@ type asked struct {
 	sheet *sheet        // nil when there is an error, or the answer was not written down
 }
 
-// ran is a statement whose answer may be kept.
+// ran are statements whose answer, or what was made of it, may be kept.
 type ran struct {
-	query query
-	name  fingerprint
-	sheet *sheet
+	name  func(holdings) (name fingerprint, known bool)
+	was   fingerprint // when they were asked
+	value any
+	size  int // bytes, about
 }
 
 // begin looks what the tables hold, for the report that a request asks for.
@@ -90,19 +118,26 @@ func (q *question) renew(ctx context.Context) error {
 // they were read. It reports whether the days of the daily tables are still
 // those of a zone; they may have been exchanged meanwhile.
 func (r *Reports) finish(ctx context.Context, read *reading, zone string) (bool, error) {
-	if !read.some {
-		return true, nil
-	}
-	now, err := r.look(ctx, read.tables)
-	if err != nil || now.zone != zone {
-		return false, err
+	now := read.held
+	if read.some {
+		var err error
+		if now, err = r.look(ctx, read.tables); err != nil || now.zone != zone {
+			return false, err
+		}
 	}
 	for _, one := range read.ran {
-		if name, known := one.query.name(now); known && name == one.name {
-			r.answers.keep(name, one.sheet)
+		if name, known := one.name(now); known && name == one.was {
+			r.answers.keep(name, one.value, one.size)
 		}
 	}
 	return true, nil
+}
+
+// mayKeep notes what may be kept when the report is finished.
+func (r *reading) mayKeep(one ran) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ran = append(r.ran, one)
 }
 
 // ask answers a query row by row: from what this report has asked already, from
@@ -131,15 +166,14 @@ func (q *question) ask(ctx context.Context, u query, scan func(scanner) error) e
 	}
 	defer close(one.done)
 	if known {
-		if one.sheet = q.answers.get(name); one.sheet != nil {
-			return one.sheet.each(scan)
+		if kept, ok := q.answers.get(name).(*sheet); ok {
+			one.sheet = kept
+			return kept.each(scan)
 		}
 	}
 	var err error
 	if one.sheet, err = q.send(ctx, u, scan); known && one.sheet != nil {
-		read.mu.Lock()
-		read.ran = append(read.ran, ran{u, name, one.sheet})
-		read.mu.Unlock()
+		read.mayKeep(ran{u.name, name, one.sheet, one.sheet.size})
 	}
 	return err
 }
@@ -176,11 +210,16 @@ func (q *question) send(ctx context.Context, u query, scan func(scanner) error) 
 // each asks a statement of a source and hands every row to scan. more are
 // further parameters.
 func (q *question) each(ctx context.Context, what, statement string, s source, more map[string]string, scan func(scanner) error) error {
+	return q.ask(ctx, s.query(what, statement, more), scan)
+}
+
+// query is a statement on the source, with further parameters.
+func (s source) query(what, statement string, more map[string]string) query {
 	statement = strings.NewReplacer(
 		"{{table}}", s.table, "{{day}}", s.day, "{{counters}}", counters, "{{something}}", something, "{{booked}}", booked, "{{exempt}}", s.exempt,
 		"{{where}}", strings.Join(s.where, " AND "),
 	).Replace(statement)
 	params := ch.Parameters(maps.Clone(s.params))
 	maps.Copy(params, more)
-	return q.ask(ctx, query{what, statement, params, s.table, s.in}, scan)
+	return query{what, statement, params, s.table, s.in}
 }

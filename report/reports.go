@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -41,8 +40,8 @@ type Reports struct {
 	now      func() time.Time
 	doubles  doublesCache
 	answers  *answers
-	roster   atomic.Pointer[roster] // of the last report
-	places   chan struct{}          // one for each statement that may run
+	rosters  rosters
+	places   chan struct{} // one for each statement that may run
 }
 
 // New returns reports on the connection's database. settings is asked once for

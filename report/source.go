@@ -22,8 +22,10 @@ import (
 var (
 	//go:embed sql/day_zone.sql
 	dayZoneSQL string
-	//go:embed sql/holdings.sql
-	holdingsSQL string
+	//go:embed sql/holdings_tables.sql
+	holdingsTablesSQL string
+	//go:embed sql/holdings_parts.sql
+	holdingsPartsSQL string
 	//go:embed sql/total.sql
 	totalSQL string
 	//go:embed sql/days.sql
@@ -252,11 +254,19 @@ func addressText(a netip.Addr) string {
 }
 
 func addressArray(list []netip.Addr) string {
-	var texts []string
-	for _, a := range list {
-		texts = append(texts, "'"+addressText(a)+"'")
+	const most = len("'',") + 39 // bytes of an address
+	text := append(make([]byte, 0, len("[]")+len(list)*most), '[')
+	for i, a := range list {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, '\'')
+		if a.Is4() {
+			text = append(text, "::ffff:"...)
+		}
+		text = append(a.AppendTo(text), '\'')
 	}
-	return "[" + strings.Join(texts, ",") + "]"
+	return string(append(text, ']'))
 }
 
 // together runs parts of a report at the same time and returns their first

@@ -27,6 +27,9 @@ var embedded embed.FS
 // to the module root.
 const devRoot = "server"
 
+// pageRoom is what most pages are shorter than, in bytes.
+const pageRoom = 48 << 10
+
 // renderer turns page data into HTML and serves the static files the pages
 // need. Each page is templates/<page>.html, which defines "content"; all share
 // templates/layout.html and templates/partials.
@@ -81,8 +84,8 @@ func (p *renderer) render(w http.ResponseWriter, r *http.Request, status int, pa
 	if !ok {
 		return fmt.Errorf("render page %q: no such template", page)
 	}
-	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, "layout", data); err != nil {
+	buf := bytes.NewBuffer(make([]byte, 0, pageRoom))
+	if err := t.ExecuteTemplate(buf, "layout", data); err != nil {
 		return fmt.Errorf("render page %q: %w", page, err)
 	}
 	h := w.Header()
