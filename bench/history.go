@@ -24,17 +24,30 @@ import (
 // nfdump.
 type page struct {
 	name, path string
-	raw        string   // SQL over flows, empty = not asked
+	raw        []string // SQL over flows, one after the other, nil = not asked
 	nfdump     []string // its arguments, nil = it cannot
 }
 
 // rawHost is the host of one-host questions.
 const rawHost = "192.168.42.31"
 
+// rawCounters are the sums that every report has, over raw flows.
+const rawCounters = `sumIf(bytes, direction = 'received') AS d, sumIf(bytes, direction = 'sent') AS u,
+	sumIf(bytes, direction = 'internal'), sumIf(bytes, direction = 'unmatched'), sum(packets), count()`
+
+// rawDays and rawServices end the questions by day and by protocol.
+const (
+	rawDays     = "SELECT toDate(end, '" + zone + "') AS day, " + rawCounters + " FROM flows WHERE counted"
+	rawServices = "SELECT protocol, service, " + rawCounters + " FROM flows WHERE counted"
+)
+
 // pages are the reports over a period and over all years. {from} and {to} are
-// dates.
+// dates. Raw flows are asked for all that a page shows of them: with the same
+// sums, and of a host for its days, protocols and far ends, with all addresses
+// that its device has had.
 func pages(host string) []page {
 	all := "?from={from}&to={to}"
+	device := " AND host IN (SELECT address FROM addresses WHERE mac IN (SELECT mac FROM addresses WHERE address = toIPv6('" + host + "')))"
 	return []page{
 		{name: "overview, this period", path: "/"},
 		{name: "days, this period", path: "/days"},
@@ -46,27 +59,30 @@ func pages(host string) []page {
 		{name: "overview, all years", path: "/" + all},
 		{
 			name: "days, all years", path: "/days" + all,
-			raw: "SELECT toDate(end, '" + zone + "') AS day, sumIf(bytes, direction = 'received'), sumIf(bytes, direction = 'sent') FROM flows WHERE counted GROUP BY day",
+			raw: []string{rawDays + " GROUP BY day"},
 		},
 		{
 			name: "hosts, all years", path: "/hosts" + all,
-			raw:    "SELECT host, sumIf(bytes, direction = 'received') AS d, sumIf(bytes, direction = 'sent') AS u FROM flows WHERE counted GROUP BY host ORDER BY d + u DESC",
+			raw:    []string{"SELECT host, " + rawCounters + ", max(toDate(end, '" + zone + "')) FROM flows WHERE counted GROUP BY host ORDER BY d + u DESC"},
 			nfdump: []string{"-s", "ip/bytes", "-n", "50"},
 		},
 		{
 			name: "protocols, all years", path: "/protocols" + all,
-			raw:    "SELECT protocol, service, sum(bytes) AS b FROM flows WHERE counted GROUP BY protocol, service ORDER BY b DESC",
+			raw:    []string{rawServices + " GROUP BY protocol, service ORDER BY d + u DESC"},
 			nfdump: []string{"-s", "port:p/bytes", "-n", "50"},
 		},
 		{
 			name: "networks, all years", path: "/networks" + all,
-			raw: "SELECT n, sum(bytes) FROM (SELECT host, sum(bytes) AS bytes FROM flows WHERE counted GROUP BY host) ARRAY JOIN ['192.168.42.0/24', '192.168.43.0/24', '2001:db8:5f00:a200::/56'] AS n WHERE isIPAddressInRange(replaceOne(IPv6NumToString(host), '::ffff:', ''), n) GROUP BY n",
+			raw: []string{"SELECT n, " + strings.Replace(rawCounters, "count()", "sum(flows)", 1) + " FROM (SELECT host, direction, sum(bytes) AS bytes, sum(packets) AS packets, count() AS flows FROM flows WHERE counted GROUP BY host, direction) ARRAY JOIN ['192.168.42.0/24', '192.168.43.0/24', '2001:db8:5f00:a200::/56'] AS n WHERE isIPAddressInRange(replaceOne(IPv6NumToString(host), '::ffff:', ''), n) GROUP BY n"},
 		},
 		{name: "one host, all years", path: "/hosts/" + host + all},
 		{
 			name: "one host's far ends, all years", path: "/hosts/" + host + all + "&ends=all",
-			raw:    "SELECT peer, sum(bytes) AS b FROM flows WHERE counted AND host = toIPv6('" + host + "') GROUP BY peer ORDER BY b DESC LIMIT 100",
-			nfdump: []string{"-s", "ip/bytes", "-n", "100", "ip " + host},
+			raw: []string{
+				"SELECT peer, " + rawCounters + ", count() OVER () FROM flows WHERE counted" + device + " GROUP BY peer ORDER BY d + u DESC LIMIT 100",
+				rawDays + device + " GROUP BY day", rawServices + device + " GROUP BY protocol, service",
+			},
+			nfdump: []string{"-s", "ip/bytes", "-s", "port:p/bytes", "-n", "100", "ip " + host},
 		},
 	}
 }
@@ -142,7 +158,7 @@ func (b *bench) writePages(w *strings.Builder, list []page, all map[int][]figure
 	}
 	w.WriteString("\n" + table(header, rows))
 	b.writeLive(w, list, all)
-	fmt.Fprintf(w, "\nThe same questions over %d years asked of the raw flows in ClickHouse, and of nfdump over files of the same flows (a month\nof them, as often as there are months; “–” where nfdump has no such question):\n\n", min(5, last))
+	fmt.Fprintf(w, "\nThe same questions over %d years asked of the raw flows in ClickHouse (for all that the page shows: of one host its days,\nprotocols and far ends, with all addresses of the device), and of nfdump over files of the same flows (a month of them, as\noften as there are months; of one host only the one address; “–” where nfdump has no such question):\n\n", min(5, last))
 	w.WriteString(table([]string{"question", "page p50", "raw flows", "ratio", "nfdump", "ratio"}, against))
 }
 
@@ -287,10 +303,15 @@ func (b *bench) measurePages(ctx context.Context, data, host string, list []page
 			return nil, err
 		}
 		all[i].p50, all[i].p95, all[i].p99 = percentile(took, .5), percentile(took, .95), percentile(took, .99)
-		if compare && p.raw != "" {
-			if all[i].raw, err = query(ctx, conn, p.raw); err != nil {
+		if !compare {
+			continue
+		}
+		for _, raw := range p.raw {
+			took, err := query(ctx, conn, raw)
+			if err != nil {
 				return nil, err
 			}
+			all[i].raw += took
 		}
 	}
 	if !compare {

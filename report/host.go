@@ -165,17 +165,6 @@ func (f farEnds) listed() []Peer {
 
 // farEnds reads those with the most usage, up to a limit.
 func (q *question) farEnds(ctx context.Context, statement string, s source, limit int) (farEnds, error) {
-	return q.readFarEnds(ctx, statement, s, limit, func(f *farEnds, p *Peer) {
-		if f.list == nil {
-			f.list = make([]Peer, 0, min(f.count, uint64(limit)))
-		}
-		f.list = append(f.list, *p)
-	})
-}
-
-// readFarEnds hands those with the most usage to take, one after the other, up
-// to a limit, with the number and the sums of all, which it returns.
-func (q *question) readFarEnds(ctx context.Context, statement string, s source, limit int, take func(*farEnds, *Peer)) (farEnds, error) {
 	var f farEnds
 	var p Peer
 	fields := slices.Concat([]any{&p.Address}, p.fields(), []any{&f.count}, f.all.fields())
@@ -183,8 +172,11 @@ func (q *question) readFarEnds(ctx context.Context, statement string, s source, 
 		if err := r.Scan(fields...); err != nil {
 			return err
 		}
+		if f.list == nil {
+			f.list = make([]Peer, 0, min(f.count, uint64(limit)))
+		}
 		p.Address = p.Address.Unmap()
-		take(&f, &p)
+		f.list = append(f.list, p)
 		return nil
 	})
 	return f, err
@@ -202,31 +194,34 @@ func (q *question) farEndsApart(ctx context.Context, table string, w window) (fa
 	if !apart {
 		return farEnds{}, false, nil
 	}
-	s := q.from(newWindow(at, w.end), dims{})
-	s.table = table
-	found, err := q.farEnds(ctx, peersSQL, s, most+1)
-	if err != nil || found.count > most {
+	var parts [2]farEnds
+	read := func(part window, into *farEnds) func(context.Context) error {
+		s := q.from(part, dims{})
+		s.table = table
+		return func(ctx context.Context) (err error) {
+			*into, err = q.farEnds(ctx, peersSQL, s, most+1)
+			return err
+		}
+	}
+	err := together(ctx, read(newWindow(at, w.end), &parts[0]), read(newWindow(w.start, at), &parts[1]))
+	found, before := parts[0], parts[1]
+	if err != nil || found.count > most || before.count > most {
 		return farEnds{}, false, err
 	}
 	place := make(map[netip.Addr]int, len(found.list))
 	for i := range found.list {
 		place[found.list[i].Address] = i
 	}
-	s = q.from(newWindow(w.start, at), dims{})
-	s.table = table
 	// They come by usage: beside those that are known already, only the first
 	// can be among the listed ones.
 	alone, both := 0, uint64(0)
-	before, err := q.readFarEnds(ctx, peersSQL, s, most+1, func(_ *farEnds, p *Peer) {
+	for _, p := range before.list {
 		if i, ok := place[p.Address]; ok {
 			found.list[i].add(p.Counters)
 			both++
 		} else if alone++; alone <= peerLimit+1 {
-			found.list = append(found.list, *p)
+			found.list = append(found.list, p)
 		}
-	})
-	if err != nil || before.count > most {
-		return farEnds{}, false, err
 	}
 	found.count += before.count - both
 	found.all.add(before.all)
