@@ -80,7 +80,7 @@ func (r *Reports) lookAtParts(ctx context.Context, tables []string) (holdings, e
 	h := holdings{tables: map[string]tableMarks{}}
 	var marks map[string]map[string]uint64
 	err := together(ctx,
-		func(ctx context.Context) (err error) { return r.lookAtTables(ctx, tables, &h) },
+		func(ctx context.Context) error { return r.lookAtTables(ctx, tables, &h) },
 		func(ctx context.Context) (err error) { marks, err = r.marks(ctx, tables); return err },
 	)
 	for table, of := range h.tables {

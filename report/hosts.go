@@ -150,18 +150,14 @@ func (q *question) addresses(ctx context.Context, need dims) ([]address, error) 
 // seriesDays is how many days the series of a host has, 0 when it has none.
 func (q *question) seriesDays() int {
 	w := q.window()
-	if min(w.first.DaysUntil(w.next), w.first.DaysUntil(q.today())) > seriesLimit {
+	if min(w.first.DaysUntil(w.next), w.first.DaysUntil(q.today())+1) > seriesLimit {
 		return 0
 	}
 	begun := w.days(q.at)
 	if len(begun) == 0 {
 		return 0
 	}
-	days := w.first.DaysUntil(begun[len(begun)-1]) + 1
-	if days > seriesLimit {
-		return 0
-	}
-	return days
+	return w.first.DaysUntil(begun[len(begun)-1]) + 1
 }
 
 // merged reads the addresses of several queries at the same time, each in the

@@ -246,11 +246,13 @@ func bounds(p netip.Prefix) (first, last netip.Addr) {
 }
 
 // addressText is an address as ClickHouse's IPv6 reads it: IPv4 mapped.
-func addressText(a netip.Addr) string {
+func addressText(a netip.Addr) string { return string(appendAddress(nil, a)) }
+
+func appendAddress(text []byte, a netip.Addr) []byte {
 	if a.Is4() {
-		return "::ffff:" + a.String()
+		text = append(text, "::ffff:"...)
 	}
-	return a.String()
+	return a.AppendTo(text)
 }
 
 func addressArray(list []netip.Addr) string {
@@ -260,11 +262,7 @@ func addressArray(list []netip.Addr) string {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = append(text, '\'')
-		if a.Is4() {
-			text = append(text, "::ffff:"...)
-		}
-		text = append(a.AppendTo(text), '\'')
+		text = append(appendAddress(append(text, '\''), a), '\'')
 	}
 	return string(append(text, ']'))
 }

@@ -15,4 +15,3 @@ FROM
 WHERE e.received + e.sent + e.internal + e.unmatched + e.packets + e.flows > 0
 ORDER BY e.received + e.sent DESC, e.internal + e.unmatched DESC, e.peer
 LIMIT {limit:UInt32}
-SETTINGS max_threads = 8 -- whatever processors there are: of years, half the time is waiting for the disk
