@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -213,18 +214,97 @@ func TestAnswersBounded(t *testing.T) {
 	}
 }
 
-// TestReach checks which partitions a statement may read.
+// TestReach checks which parts a statement may read.
 func TestReach(t *testing.T) {
 	in := reach{date(2025, 11, 30), date(2026, 2, 1)}
-	for partition, want := range map[string]bool{
-		"2024": false, "2025": true, "2026": true, "2027": false,
-		"202510": false, "202511": true, "202512": true, "202602": true, "202603": false, "all": true,
+	for _, one := range []struct {
+		first, last billing.Date
+		want        bool
+	}{
+		{date(2025, 1, 1), date(2025, 11, 29), false},
+		{date(2025, 1, 1), date(2025, 11, 30), true},
+		{date(2025, 12, 24), date(2025, 12, 24), true},
+		{date(2026, 2, 1), date(2026, 2, 28), true},
+		{date(2026, 2, 2), date(2026, 2, 28), false},
+		{date(2020, 1, 1), date(2027, 1, 1), true},
+		{epoch, epoch, true}, // of a table whose parts do not tell their days
 	} {
-		if got := in.has(partition); got != want {
-			t.Errorf("%s: %v, want %v", partition, got, want)
+		p := part{first: uint16(number(one.first)), last: uint16(number(one.last))}
+		if got := in.has(p); got != one.want {
+			t.Errorf("%v to %v: %v, want %v", one.first, one.last, got, one.want)
 		}
-		if !(reach{}).has(partition) {
-			t.Errorf("%s: not in the reach of all", partition)
+		if !(reach{}).has(p) {
+			t.Errorf("%v to %v: not in the reach of all", one.first, one.last)
+		}
+	}
+}
+
+// TestPartsTellDays checks that the parts of each table that is partitioned by
+// days tell which days they hold.
+func TestPartsTellDays(t *testing.T) {
+	conn := database(t, "Europe/Berlin")
+	at := time.Date(2026, 3, 20, 23, 50, 0, 0, time.UTC) // the day after, in Berlin
+	insert(t, conn, []record{{
+		end: at.Unix(), durationMs: 1000, exporter: router, direction: flow.Received, counted: true,
+		host: hosts[0], peer: peers[0], protocol: 6, service: 443, bytes: 1000, packets: 1,
+	}})
+	insertLedger(t, conn, ledgerRow{at, router, eventLostRecords, 7})
+	r := newReports(t, conn, settingsOf(plan(t, "Europe/Berlin", "12", nil)), at)
+	utc, local := uint16(number(date(2026, 3, 20))), uint16(number(date(2026, 3, 21)))
+	want := map[string]uint16{
+		"flows": utc, "usage_15m": utc, "ledger": utc,
+		"daily_total": local, "daily_host": local, "daily_protocol": local, "daily_host_protocol": local, "daily_peer": local,
+	}
+	parts, err := r.parts(t.Context(), slices.Collect(maps.Keys(want)))
+	check(t, err)
+	for table, day := range want {
+		if got := parts[table]; len(got) != 1 || got[0].first != day || got[0].last != day {
+			t.Errorf("%s: %v, want one part of day %d", table, got, day)
+		}
+	}
+}
+
+// TestClosedMonthsStayKnown checks that flows of now, and what the ledger says of
+// now, change the names of answers of this month only.
+func TestClosedMonthsStayKnown(t *testing.T) {
+	const name = "Europe/Berlin"
+	zone := location(t, name)
+	now := time.Date(2026, 11, 20, 10, 20, 0, 0, zone)
+	conn := database(t, name)
+	execute(t, conn, "SYSTEM STOP MERGES daily_host")
+	execute(t, conn, "SYSTEM STOP MERGES ledger")
+	insert(t, conn, randomRecords(6, now.AddDate(0, -6, 0), now.AddDate(0, 0, -1), 100))
+	insertLedger(t, conn, quiet(now.AddDate(0, -6, 0), now)...)
+	r := newReports(t, conn, settingsOf(plan(t, name, "12", nil)), now)
+	names := func() map[string][]fingerprint {
+		q := questionOf(t, r, parse(t, Host, "from=2026-05-20&to=2026-11-21&host=192.168.1.20"))
+		w := q.window()
+		at, _ := q.closed("ledger", w)
+		queries := map[string][]query{
+			"daily_host": q.hostQueries(dims{host: true}),
+			"ledger":     {q.ledger(newWindow(w.start, at)).query("ledger", ledgerSQL, nil), q.ledger(newWindow(at, w.end)).query("ledger", ledgerSQL, nil)},
+		}
+		names := map[string][]fingerprint{}
+		for table, list := range queries {
+			for _, u := range list {
+				one, known := u.name(q.reading.held)
+				if !known || u.table != table {
+					t.Fatalf("%s: the answer of %s is not known by its parts", table, u.table)
+				}
+				names[table] = append(names[table], one)
+			}
+		}
+		return names
+	}
+	before := names()
+	insert(t, conn, []record{{
+		end: now.Add(-time.Minute).Unix(), exporter: router, direction: flow.Received, counted: true,
+		host: hosts[0], peer: peers[0], protocol: 6, service: 443, bytes: 1000, packets: 1,
+	}})
+	insertLedger(t, conn, ledgerRow{now.Add(-time.Minute), router, eventLostRecords, 7})
+	for table, after := range names() {
+		if b := before[table]; len(b) != 2 || len(after) != 2 || b[0] != after[0] || b[1] == after[1] {
+			t.Errorf("%s: flows of now changed %v to %v, want the second only", table, b, after)
 		}
 	}
 }

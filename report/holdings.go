@@ -1,13 +1,12 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -23,16 +22,16 @@ type holdings struct {
 	tables map[string]tableMarks // no entry where parts do not tell what a table holds
 }
 
-// tableMarks tell what a table holds: which table it is, and of which parts its
-// partitions are.
+// tableMarks tell what a table holds: which table it is, and its parts.
 type tableMarks struct {
-	table      uint64
-	partitions []partition // in order
+	table uint64
+	parts []part // in the order of their marks
 }
 
-type partition struct {
-	name string
-	mark uint64
+// part is a part of a table, with the days of its rows as ClickHouse counts days.
+type part struct {
+	mark        uint64
+	first, last uint16 // both 0 = not told
 }
 
 // plainEngines keep all rows in the parts that the server lists. A view, or a
@@ -78,15 +77,14 @@ func (r *Reports) look(ctx context.Context, tables []string) (holdings, error) {
 // before it reads anything.
 func (r *Reports) lookAtParts(ctx context.Context, tables []string) (holdings, error) {
 	h := holdings{tables: map[string]tableMarks{}}
-	var marks map[string]map[string]uint64
+	var parts map[string][]part
 	err := together(ctx,
 		func(ctx context.Context) error { return r.lookAtTables(ctx, tables, &h) },
-		func(ctx context.Context) (err error) { marks, err = r.marks(ctx, tables); return err },
+		func(ctx context.Context) (err error) { parts, err = r.parts(ctx, tables); return err },
 	)
 	for table, of := range h.tables {
-		for _, name := range slices.Sorted(maps.Keys(marks[table])) {
-			of.partitions = append(of.partitions, partition{name, marks[table][name]})
-		}
+		of.parts = parts[table]
+		slices.SortFunc(of.parts, func(a, b part) int { return cmp.Compare(a.mark, b.mark) })
 		h.tables[table] = of
 	}
 	return h, err
@@ -119,26 +117,23 @@ func (r *Reports) lookAtTables(ctx context.Context, tables []string, h *holdings
 	return rows.Err()
 }
 
-// marks tell of which parts the partitions of tables are.
-func (r *Reports) marks(ctx context.Context, tables []string) (map[string]map[string]uint64, error) {
+// parts are the parts of tables.
+func (r *Reports) parts(ctx context.Context, tables []string) (map[string][]part, error) {
 	rows, err := r.conn.Query(inTables(ctx, tables), holdingsPartsSQL)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	marks := map[string]map[string]uint64{}
+	parts := map[string][]part{}
 	for rows.Next() {
-		var table, partition string
-		var mark uint64
-		if err := rows.Scan(&table, &partition, &mark); err != nil {
+		var table string
+		var p part
+		if err := rows.Scan(&table, &p.mark, &p.first, &p.last); err != nil {
 			return nil, err
 		}
-		if marks[table] == nil {
-			marks[table] = map[string]uint64{}
-		}
-		marks[table][partition] ^= mark
+		parts[table] = append(parts[table], p)
 	}
-	return marks, rows.Err()
+	return parts, rows.Err()
 }
 
 func inTables(ctx context.Context, tables []string) context.Context {
@@ -168,27 +163,20 @@ func (h holdings) describe(w io.Writer, table string, in reach) bool {
 		return false
 	}
 	text := binary.BigEndian.AppendUint64(nil, marks.table)
-	for _, p := range marks.partitions {
-		if in.has(p.name) {
-			text = binary.BigEndian.AppendUint64(append(append(text, p.name...), ' '), p.mark)
+	for _, p := range marks.parts {
+		if in.has(p) {
+			text = binary.BigEndian.AppendUint64(text, p.mark)
 		}
 	}
 	_, err := w.Write(text)
 	return err == nil
 }
 
-// has reports whether a partition may hold days in reach: those of years and of
-// months are told by their names, others always do.
-func (in reach) has(partition string) bool {
-	number, err := strconv.Atoi(partition)
-	var of func(billing.Date) int
-	switch {
-	case err == nil && len(partition) == len("2006"):
-		of = func(d billing.Date) int { return d.Year }
-	case err == nil && len(partition) == len("200601"):
-		of = func(d billing.Date) int { return d.Year*100 + int(d.Month) }
-	default:
+// has reports whether a part may hold days in reach: always where it does not
+// tell its days.
+func (in reach) has(p part) bool {
+	if p.first == 0 && p.last == 0 {
 		return true
 	}
-	return (in.first.IsZero() || of(in.first) <= number) && (in.last.IsZero() || number <= of(in.last))
+	return (in.first.IsZero() || number(in.first) <= int(p.last)) && (in.last.IsZero() || int(p.first) <= number(in.last))
 }

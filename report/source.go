@@ -330,20 +330,18 @@ const closedDays = 90
 
 // closed says where a window is cut so that what flows of now do not change is
 // read apart, and its answer stays known while flows come in: at the begin of
-// the partition of now. Tables that are small are not worth it.
+// this month. Tables that are small are not worth it.
 func (q *question) closed(table string, w window) (at time.Time, apart bool) {
-	now := q.today()
-	begin := billing.Date{Year: now.Year, Month: time.January, Day: 1}
 	zone := w.start.Location()
 	switch table {
-	case "daily_host", "daily_protocol":
-	case "daily_host_protocol", "daily_peer":
-		begin.Month = now.Month
+	case "daily_host", "daily_protocol", "daily_host_protocol", "daily_peer":
 	case "ledger":
 		zone = time.UTC
 	default:
 		return time.Time{}, false
 	}
+	now := q.today()
+	begin := billing.Date{Year: now.Year, Month: now.Month, Day: 1}
 	if at = begin.Start(zone).In(w.start.Location()); !at.Before(w.end) || !q.reading.knows(table) {
 		return time.Time{}, false
 	}
