@@ -100,12 +100,13 @@ CREATE TABLE flattraffic.daily_peer
     `exporter` IPv6 COMMENT 'Address of the exporter' CODEC(ZSTD(1)),
     `host` IPv6 COMMENT 'The local end; :: for unmatched flows' CODEC(ZSTD(1)),
     `peer` IPv6 COMMENT 'The other end; the source for unmatched flows' CODEC(ZSTD(1)),
-    `received` UInt64 COMMENT 'Bytes received from remote hosts' CODEC(T64, ZSTD(1)),
-    `sent` UInt64 COMMENT 'Bytes sent to remote hosts' CODEC(T64, ZSTD(1)),
-    `internal` UInt64 COMMENT 'Bytes between local hosts, booked on the source' CODEC(T64, ZSTD(1)),
-    `unmatched` UInt64 COMMENT 'Bytes of flows with no local end' CODEC(T64, ZSTD(1)),
-    `packets` UInt64 COMMENT 'Packets of all directions' CODEC(T64, ZSTD(1)),
-    `flows` UInt64 COMMENT 'Records of all directions; each counts once, on the day it starts' CODEC(T64, ZSTD(1))
+    `received` UInt64 COMMENT 'Bytes received from remote hosts' CODEC(T64, LZ4),
+    `sent` UInt64 COMMENT 'Bytes sent to remote hosts' CODEC(T64, LZ4),
+    `internal` UInt64 COMMENT 'Bytes between local hosts, booked on the source' CODEC(T64, LZ4),
+    `unmatched` UInt64 COMMENT 'Bytes of flows with no local end' CODEC(T64, LZ4),
+    `packets` UInt64 COMMENT 'Packets of all directions' CODEC(T64, LZ4),
+    `flows` UInt64 COMMENT 'Records of all directions; each counts once, on the day it starts' CODEC(T64, LZ4),
+    INDEX hosts host TYPE set(0) GRANULARITY 1
 )
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)

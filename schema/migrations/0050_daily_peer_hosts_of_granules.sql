@@ -1,0 +1,1 @@
+ALTER TABLE daily_peer ADD INDEX IF NOT EXISTS hosts host TYPE set(0) GRANULARITY 1
