@@ -43,7 +43,7 @@ const (
 
 // How often Run does its rounds.
 const (
-	ownInterval   = 5 * time.Second  // names the user gave
+	ownInterval   = 10 * time.Second // names the user gave
 	leaseInterval = 10 * time.Second // modification times of lease files
 	saveInterval  = 5 * time.Second  // names learnt, to ClickHouse
 	hostInterval  = time.Hour        // local hosts seen lately, for lookup
